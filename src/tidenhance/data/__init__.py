@@ -1,0 +1,1 @@
+"""Pairs of distorted and reference pictures: finding, checking, synthesising and feeding them."""

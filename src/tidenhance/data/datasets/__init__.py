@@ -1,0 +1,1 @@
+"""Data sets, one file each: `load(*, ...) -> Splits`; the file's name is the name in YAML."""

@@ -1,0 +1,54 @@
+"""Errors that a user can meet.
+
+TidenhanceError            something failed; exit code 1
+├── WriteError             a file could not be written
+└── UserInputError         the input is at fault; exit code 2
+    ├── ConfigError        a YAML file or a KEY=VALUE argument
+    ├── DataError          a data set's folders or files
+    ├── ImageError         one picture
+    ├── RunError           a run directory, or none where one is needed
+    └── DeviceError        a device that is not there
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class TidenhanceError(Exception):
+    """Something failed. Its message is one a user can act on."""
+
+
+class WriteError(TidenhanceError):
+    """A file could not be written."""
+
+
+class UserInputError(TidenhanceError):
+    """The user's input (arguments, config, data, picture) is at fault."""
+
+
+class ConfigError(UserInputError):
+    """A config file or a KEY=VALUE argument is wrong; the message lists every mistake."""
+
+
+class DataError(UserInputError):
+    """A data set's folder or one of its files is missing or wrong."""
+
+
+class ImageError(UserInputError):
+    """A picture cannot be read, or not be used."""
+
+
+class RunError(UserInputError):
+    """A run directory is missing, incomplete or damaged."""
+
+
+class DeviceError(UserInputError):
+    """The device asked for is not there."""
+
+
+def did_you_mean(received: str, allowed: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the nearest allowed name, or an empty string."""
+    nearest = difflib.get_close_matches(received, list(allowed), n=1)
+    return f" Did you mean '{nearest[0]}'?" if nearest else ""
