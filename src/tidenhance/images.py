@@ -2,16 +2,86 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from scipy import ndimage
 
-from tidenhance.errors import ImageError
+from tidenhance.errors import ImageError, WriteError
 from tidenhance.files import replacing
 
+# Pillow logs what it finds wrong with a file before it raises; the user gets the error alone.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
 FORMATS = ("BMP", "PNG", "JPEG", "TIFF", "WEBP")
+
+FORMAT_OF_ENDING = {
+    ".bmp": "BMP",
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".webp": "WEBP",
+}
+
+# Pillow refuses larger pictures by itself.
+MAX_PIXELS = 178_956_970
+
+_SAVE_OPTIONS: dict[str, dict[str, Any]] = {
+    "BMP": {},
+    "PNG": {},
+    "JPEG": {"quality": 95, "subsampling": "4:4:4"},
+    # Through libtiff, which compresses, Pillow loses the Exif and GPS tags.
+    "TIFF": {"compression": "raw"},
+    "WEBP": {"lossless": True, "exact": True},
+}
+
+# A TIFF file keeps these beside the tags that say where its pixels lie.
+_TIFF_DESCRIPTION_TAGS = (
+    270,  # ImageDescription
+    271,  # Make
+    272,  # Model
+    305,  # Software
+    306,  # DateTime
+    315,  # Artist
+    33432,  # Copyright
+    34665,  # Exif IFD
+    34853,  # GPS IFD
+)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One picture as a person sees it: upright, 8 bits a channel.
+
+    Attributes:
+        pixels: uint8 (H, W, 3), R, G, B; three equal channels where `grey`.
+        alpha: uint8 (H, W), 0 transparent to 255 opaque; None without transparency.
+        grey: the file holds no colour.
+        format: the file's format, one of `FORMATS`.
+        icc_profile: the colour profile that `pixels` are in; None stands for sRGB.
+        exif: Pillow's EXIF bytes without orientation and thumbnail.
+        dpi: pixels per inch, horizontally and vertically.
+    """
+
+    pixels: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None
+    grey: bool
+    format: str
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    dpi: tuple[float, float] | None = None
 
 
 def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -21,7 +91,8 @@ def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Return values in [0, 1] as 8-bit: clipped, times 255, rounded to nearest (ties to even)."""
-    return np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return pixels
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -30,15 +101,10 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     Raises:
         ImageError: the file is missing, damaged, or not an 8-bit RGB picture.
     """
-    try:
-        with Image.open(path, formats=FORMATS) as picture:
-            if picture.mode != "RGB":
-                raise ImageError(f"{path}: expected 8-bit RGB. Received: mode {picture.mode}.")
-            return np.asarray(picture)
-    except UnidentifiedImageError as error:
-        raise ImageError(f"{path}: not a picture that can be read ({', '.join(FORMATS)}).") from error
-    except (OSError, ValueError, SyntaxError) as error:
-        raise ImageError(f"{path}: cannot be read: {error}") from error
+    with _opened(path) as picture:
+        if picture.mode != "RGB":
+            raise ImageError(f"{path}: expected 8-bit RGB. Received: mode {picture.mode}.")
+        return np.asarray(picture)
 
 
 def write_rgb(path: Path, pixels: NDArray[np.uint8]) -> None:
@@ -49,3 +115,245 @@ def write_rgb(path: Path, pixels: NDArray[np.uint8]) -> None:
     """
     with replacing(path) as temporary:
         Image.fromarray(pixels).save(temporary)
+
+
+def is_picture_name(path: Path) -> bool:
+    """Whether the file name's ending is that of a picture; case does not matter."""
+    return path.suffix.lower() in FORMAT_OF_ENDING
+
+
+def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Return the picture in a file, turned upright as its EXIF orientation says.
+
+    Palettes become colours. CMYK becomes sRGB, through the file's own profile where it has one.
+    Of a JPEG that carries further pictures (MPO: depth maps, previews), the first is taken.
+
+    Args:
+        path: a BMP, PNG, JPEG, TIFF or WebP file, whatever its ending.
+        max_pixels: most pixels to accept; above `MAX_PIXELS` it has no effect.
+
+    Raises:
+        ImageError: the file is missing, damaged, no picture, too large, animated, or holds more
+            than 8 bits a channel.
+    """
+    # Pillow warns of large pictures and of damaged metadata, which is no news to a user. Not in
+    # `read_rgb`: catching warnings is not safe in the threads that load training pictures.
+    with warnings.catch_warnings(action="ignore"), _opened(path) as picture:
+        _check_usable(path, picture, max_pixels)
+        return _decode(picture)
+
+
+def check_writable(path: Path, picture: Picture) -> None:
+    """Check that the format named by `path`'s ending can hold the picture.
+
+    Raises:
+        ImageError: the ending is not a picture's, or the format has no transparency and the
+            picture has.
+    """
+    if not is_picture_name(path):
+        raise ImageError(
+            f"{path}: expected a name ending in {', '.join(FORMAT_OF_ENDING)}. "
+            f"Received: {path.suffix or 'no ending'}."
+        )
+    file_format = FORMAT_OF_ENDING[path.suffix.lower()]
+    if file_format in ("BMP", "JPEG") and _is_translucent(picture):
+        raise ImageError(
+            f"{path}: the picture has transparency, which {file_format} cannot hold. "
+            "Choose a name ending in .png, .tif or .webp."
+        )
+
+
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write a picture, complete or not at all, in the format that the ending of `path` names.
+
+    BMP, PNG, TIFF (uncompressed) and WebP are lossless: a WebP's bytes do not tell cheaply whether
+    its source was lossy, and a restored picture should not lose again. JPEG has quality 95 without
+    chroma subsampling. A grey picture becomes one channel, the rounded mean of R, G and B. The
+    colour profile, EXIF and resolution go along where the format takes them; a profile for another
+    number of channels does not.
+
+    Raises:
+        ImageError: as `check_writable`.
+        WriteError: the file cannot be written; `path` is then as it was before.
+    """
+    check_writable(path, picture)
+    file_format = FORMAT_OF_ENDING[path.suffix.lower()]
+    image = _encodable(picture, file_format)
+    options = dict(_SAVE_OPTIONS[file_format])
+    if picture.dpi is not None:
+        options["dpi"] = picture.dpi
+    if file_format != "BMP":
+        options |= {"icc_profile": _profile_for(image, picture), "exif": picture.exif or b""}
+    with replacing(path) as temporary:
+        try:
+            image.save(temporary, format=file_format, **options)
+        except OSError:
+            raise
+        except Exception as error:
+            raise WriteError(f"{path}: cannot be written: {error}") from error
+
+
+def fill_transparent(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the pixels with fully transparent ones coloured as their nearest visible neighbour.
+
+    What a file hides under alpha 0 is arbitrary, often black, and a network would spread it into
+    the visible pixels beside it.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        alpha: uint8 (H, W).
+
+    Returns:
+        uint8 (H, W, 3); the input itself where nothing, or everything, is transparent.
+    """
+    hidden = alpha == 0
+    if not hidden.any() or hidden.all():
+        return pixels
+    rows, columns = ndimage.distance_transform_edt(
+        hidden, return_distances=False, return_indices=True
+    )
+    filled: NDArray[np.uint8] = pixels[rows, columns]
+    return filled
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Yield the picture, not yet decoded; whatever fails in the block is one ImageError."""
+    try:
+        if not path.exists():
+            raise ImageError(f"{path}: no such file.")
+        if not path.is_file():
+            raise ImageError(f"{path}: expected a picture file. Received: a folder or a device.")
+        with Image.open(path, formats=FORMATS) as picture:
+            yield picture
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(
+            f"{path}: expected at most {MAX_PIXELS:,} pixels. Received: more."
+        ) from error
+    except UnidentifiedImageError as error:
+        received = "an empty file" if path.stat().st_size == 0 else "something else, or damaged"
+        raise ImageError(
+            f"{path}: expected a picture ({', '.join(FORMATS)}). Received: {received}."
+        ) from error
+    # On damaged files Pillow's decoders raise almost anything: struct.error, KeyError, zlib.error.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ImageError(f"{path}: cannot be read: {reason.rstrip('.')}.") from error
+
+
+def _check_usable(path: Path, picture: Image.Image, max_pixels: int) -> None:
+    if picture.width * picture.height > max_pixels:
+        raise ImageError(
+            f"{path}: expected at most {max_pixels:,} pixels. "
+            f"Received: {picture.width} x {picture.height}."
+        )
+    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
+        raise ImageError(
+            f"{path}: expected a single picture. Received: {picture.n_frames} frames or pages."  # type: ignore[attr-defined]
+        )
+    if _has_deep_channels(picture):
+        raise ImageError(f"{path}: expected 8 bits a channel. Received: more.")
+    if picture.mode in ("LAB", "HSV"):
+        raise ImageError(f"{path}: expected grey, RGB or CMYK. Received: {picture.mode}.")
+
+
+def _has_deep_channels(picture: Image.Image) -> bool:
+    if picture.mode.startswith(("I", "F")):
+        return True
+    # Pillow opens RGB with 16 bits as 8-bit RGB without a word.
+    if picture.format == "PNG":
+        return any(";16" in str(tile.args) for tile in picture.tile)  # type: ignore[attr-defined]
+    if picture.format == "TIFF":
+        bits_per_sample = picture.tag_v2.get(258, (1,))  # type: ignore[attr-defined]
+        return bool(max(bits_per_sample) > 8)
+    return False
+
+
+def _decode(opened: Image.Image) -> Picture:
+    opened.load()
+    icc_profile = opened.info.get("icc_profile")
+    file_format = "JPEG" if opened.format == "MPO" else str(opened.format)
+    dpi = _usable_dpi(opened.info.get("dpi"))
+    exif = _exif_bytes(opened)
+    ImageOps.exif_transpose(opened, in_place=True)
+
+    grey = opened.mode in ("1", "L", "LA", "La")
+    has_alpha = opened.has_transparency_data
+    if opened.mode == "CMYK":
+        image, icc_profile = _cmyk_to_rgb(opened, icc_profile), None
+    elif grey:
+        image = opened.convert("LA" if has_alpha else "L")
+    else:
+        image = opened.convert("RGBA" if has_alpha else "RGB")
+
+    channels = np.asarray(image)
+    if channels.ndim == 2:
+        channels = channels[..., np.newaxis]
+    alpha = channels[..., -1].copy() if has_alpha else None
+    colours = channels[..., :-1] if has_alpha else channels
+    pixels = np.repeat(colours, 3, axis=-1) if grey else np.ascontiguousarray(colours)
+    if opened.mode in ("P", "PA"):
+        grey = bool((pixels == pixels[..., :1]).all())
+    return Picture(pixels, alpha, grey, file_format, icc_profile, exif, dpi)
+
+
+def _cmyk_to_rgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
+    if icc_profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(icc_profile))
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
+            if converted is not None:
+                return converted
+        except (ImageCms.PyCMSError, OSError):
+            pass
+    return image.convert("RGB")
+
+
+def _exif_bytes(picture: Image.Image) -> bytes | None:
+    # Damaged metadata must not cost the user the picture.
+    try:
+        exif = picture.getexif()
+        tags = set(exif) - {274}  # orientation
+        if picture.format == "TIFF":
+            tags &= set(_TIFF_DESCRIPTION_TAGS)
+        kept = Image.Exif()
+        for tag in tags:
+            kept[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else exif[tag]
+        return kept.tobytes() if tags else None
+    except Exception:
+        return None
+
+
+def _usable_dpi(dpi: Any) -> tuple[float, float] | None:
+    try:
+        horizontal, vertical = (float(value) for value in dpi)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    usable = all(math.isfinite(value) and 1 <= value <= 65535 for value in (horizontal, vertical))
+    return (horizontal, vertical) if usable else None
+
+
+def _is_translucent(picture: Picture) -> bool:
+    return picture.alpha is not None and bool((picture.alpha < 255).any())
+
+
+def _encodable(picture: Picture, file_format: str) -> Image.Image:
+    keeps_alpha = picture.alpha is not None and file_format not in ("BMP", "JPEG")
+    if picture.grey and file_format != "WEBP":
+        # A third has no ties, so adding 1 before dividing by 3 rounds to nearest.
+        colours = ((picture.pixels.sum(axis=2, dtype=np.uint16) + 1) // 3).astype(np.uint8)
+    else:
+        colours = picture.pixels
+    if keeps_alpha:
+        return Image.fromarray(np.dstack([colours, picture.alpha]))  # type: ignore[list-item]
+    return Image.fromarray(np.ascontiguousarray(colours))
+
+
+def _profile_for(image: Image.Image, picture: Picture) -> bytes | None:
+    """Return the picture's profile if its header (ICC.1:2022, 7.2.8) names the image's space."""
+    space = b"GRAY" if image.mode in ("L", "LA") else b"RGB "
+    profile = picture.icc_profile
+    return profile if profile is not None and profile[16:20] == space else None

@@ -1,0 +1,60 @@
+"""Find the module that a name in YAML stands for, and the options that its function takes."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from types import ModuleType
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from tidenhance.errors import ConfigError, did_you_mean
+
+Kind = Literal["networks", "data.datasets", "data.distortions", "losses", "metrics"]
+
+_ENTRY = {"networks": "build", "data.datasets": "load", "losses": "build"}
+
+
+@cache
+def names(kind: Kind) -> tuple[str, ...]:
+    """Return the names of all components of a kind, sorted: the files in its folder."""
+    package = importlib.import_module(f"tidenhance.{kind}")
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+
+
+def module(kind: Kind, name: str) -> ModuleType:
+    """Return the module of a component.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in names(kind):
+        raise ConfigError(
+            f"expected one of {', '.join(names(kind))}. Received: '{name}'."
+            + did_you_mean(name, names(kind))
+        )
+    return importlib.import_module(f"tidenhance.{kind}.{name}")
+
+
+@cache
+def options(kind: Kind, name: str) -> type[BaseModel]:
+    """Return a model of the keyword arguments that a component's function takes.
+
+    The signature is the only list of them: names, types, defaults and bounds.
+    """
+    function = getattr(module(kind, name), _ENTRY[kind])
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    fields: dict[str, Any] = {
+        p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters
+    }
+    return create_model(
+        name, __config__=ConfigDict(extra="forbid", frozen=True, strict=True), **fields
+    )
+
+
+def make(kind: Kind, name: str, arguments: dict[str, Any]) -> Any:
+    """Call a component's function with `arguments` and return what it makes."""
+    return getattr(module(kind, name), _ENTRY[kind])(**arguments)

@@ -1,0 +1,111 @@
+"""Two folders of pictures, distorted and reference, paired by name."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tidenhance import images
+from tidenhance.data.pairs import Pair, Pairs, Split, raise_problems
+from tidenhance.errors import DataError
+
+Patterns = Annotated[list[str], Field(min_length=1)]
+
+
+class Splits(BaseModel):
+    """Patterns of the names of the references in each split, as in `["city_*", "portrait"]`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    train: Patterns
+    val: Patterns
+    test: list[str] = []
+
+    def of(self, name: str) -> list[Split]:
+        """Return the splits whose patterns match a reference's name."""
+        patterns: dict[Split, list[str]] = {"train": self.train, "val": self.val, "test": self.test}
+        return [s for s, some in patterns.items() if any(fnmatchcase(name, p) for p in some)]
+
+
+def load(
+    *,
+    root: str | None = None,
+    distorted: str = "distorted",
+    reference: str = "reference",
+    splits: Splits,
+) -> Pairs:
+    """Return the pairs found in two folders, by split.
+
+    A distorted picture belongs to the reference of the same name, or to that whose name, with an
+    underscore after it, its own name begins with: `bridge.jpg` and `bridge_noise.png` both belong
+    to `bridge.png`. The longest such name counts. References that no pattern matches are left out.
+
+    Args:
+        root: the folder that holds the two folders.
+        distorted: the folder of distorted pictures inside `root`.
+        reference: the folder of references inside `root`.
+        splits: patterns of the references' names (without ending) in each split.
+
+    Raises:
+        DataError: a folder is missing, two references have one name, a distorted picture has no
+            reference, a reference matches two splits or has no distorted picture, or a split with
+            patterns is empty; all such names are listed.
+    """
+    if root is None:
+        raise DataError(
+            "No data folder was named: --data FOLDER, or data.root in the config, or the variable"
+            f" TIDENHANCE_DATA. It must hold the folders '{distorted}' and '{reference}'."
+        )
+    folder = Path(root)
+    problems: list[str] = []
+    references: dict[str, Path] = {}
+    for path in _pictures(folder / reference):
+        if path.stem in references:
+            problems.append(f"{reference}/{path.name}: {references[path.stem].name} has its name")
+        references[path.stem] = path
+    split_of: dict[str, Split] = {}
+    for name in references:
+        matching = splits.of(name)
+        if len(matching) > 1:
+            problems.append(f"{reference}/{name}: in the splits {' and '.join(matching)}")
+        elif matching:
+            split_of[name] = matching[0]
+
+    pairs: Pairs = {"train": [], "val": [], "test": []}
+    for path in _pictures(folder / distorted):
+        owner = _owner(path.stem, references)
+        if owner is None:
+            problems.append(f"{distorted}/{path.name}: no reference of that name")
+        elif owner in split_of:
+            pairs[split_of[owner]].append(
+                Pair(
+                    name=path.stem,
+                    distorted=path,
+                    reference=references[owner],
+                    reference_name=owner,
+                )
+            )
+    paired = {pair.reference_name for some in pairs.values() for pair in some}
+    problems += [
+        f"{reference}/{name}: no distorted picture" for name in sorted(split_of.keys() - paired)
+    ]
+    for split in ("train", "val", "test"):
+        if not pairs[split] and getattr(splits, split):
+            problems.append(f"splits.{split}: no pair matches {', '.join(getattr(splits, split))}")
+    raise_problems(folder, problems)
+    return pairs
+
+
+def _pictures(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder.")
+    return sorted(path for path in folder.iterdir() if images.is_picture_name(path))
+
+
+def _owner(name: str, references: dict[str, Path]) -> str | None:
+    while name and name not in references:
+        name = name.rpartition("_")[0]
+    return name or None

@@ -1,0 +1,287 @@
+"""A picture in, a restored picture out."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import mimetypes
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidenhance.errors import ImageError, TidenhanceError, UserInputError, WriteError, did_you_mean
+from tidenhance.images import (
+    FORMAT_OF_ENDING,
+    FORMATS,
+    MAX_PIXELS,
+    check_writable,
+    fill_transparent,
+    is_picture_name,
+    read_picture,
+    write_picture,
+)
+
+if TYPE_CHECKING:
+    import keras
+
+SUFFIX = "_enhanced"
+
+
+def find_pictures(inputs: Sequence[Path]) -> list[Path]:
+    """Return the pictures that the inputs stand for, each once.
+
+    A file stands for itself, whatever its name. A folder stands for the pictures directly in it,
+    sorted by name, without those that `enhance` itself has made (names ending in `SUFFIX`) and
+    hidden ones.
+
+    Raises:
+        ImageError: an input is missing, or a folder without pictures; the message lists all such.
+    """
+    pictures: dict[Path, Path] = {}
+    problems = []
+    for path in inputs:
+        try:
+            for picture in _pictures_of(path):
+                pictures.setdefault(picture.resolve(), picture)
+        except ImageError as error:
+            problems.append(str(error))
+        except OSError as error:
+            problems.append(f"{path}: cannot be read: {error.strerror or error}.")
+    if problems:
+        raise ImageError("\n".join(problems))
+    return list(pictures.values())
+
+
+def output_path(source: Path, out: Path | None = None, *, out_is_file: bool = False) -> Path:
+    """Return where a picture's restoration goes: NAME_enhanced.EXT, beside the source or in `out`.
+
+    Args:
+        source: the picture's file.
+        out: a folder, or with `out_is_file` the result's own path.
+        out_is_file: return `out` itself.
+    """
+    if out is not None and out_is_file:
+        return out
+    folder = source.parent if out is None else out
+    return folder / f"{source.stem}{SUFFIX}{source.suffix}"
+
+
+def plan(inputs: Sequence[Path], out: Path | None = None) -> list[tuple[Path, Path]]:
+    """Return each picture that the inputs stand for with the path of its restoration.
+
+    Nothing is written. `out` is a folder, there or still to be made; for a single input file it
+    may instead be the result's own path, if it ends as a picture's does and is no folder.
+
+    Raises:
+        ImageError: as `find_pictures`.
+        UserInputError: `out` fits neither case, two pictures would have the same result, or a
+            result would take the place of an input.
+    """
+    pictures = find_pictures(inputs)
+    out_is_file = out is not None and _is_result_file(out, inputs)
+    jobs = [(source, output_path(source, out, out_is_file=out_is_file)) for source in pictures]
+
+    sources = {source.resolve() for source in pictures}
+    made_from: dict[Path, Path] = {}
+    for source, target in jobs:
+        resolved = target.resolve()
+        if resolved in sources:
+            raise UserInputError(f"{target}: the result of {source} would overwrite an input.")
+        if resolved in made_from:
+            raise UserInputError(
+                f"{target}: the result of both {made_from[resolved]} and {source}."
+            )
+        made_from[resolved] = source
+    return jobs
+
+
+def enhance(
+    model: keras.Model,
+    jobs: Iterable[tuple[Path, Path]],
+    *,
+    size_multiple: int = 1,
+    receptive_field: int,
+    is_global: bool,
+    tile: int = 512,
+    force: bool = False,
+    max_pixels: int = MAX_PIXELS,
+) -> Iterator[tuple[Path, Path | TidenhanceError]]:
+    """Restore picture after picture, going on after one fails.
+
+    Args:
+        model: as in `enhance_picture`, like all that follow.
+        jobs: sources and targets, as `plan` returns them.
+        size_multiple: see there.
+        receptive_field: see there.
+        is_global: see there.
+        tile: see there.
+        force: see there.
+        max_pixels: see there.
+
+    Yields:
+        After each picture its source, and the target written or the error that prevented it.
+    """
+    for source, target in jobs:
+        try:
+            enhance_picture(
+                model,
+                source,
+                target,
+                size_multiple=size_multiple,
+                receptive_field=receptive_field,
+                is_global=is_global,
+                tile=tile,
+                force=force,
+                max_pixels=max_pixels,
+            )
+        except TidenhanceError as error:
+            yield source, error
+        else:
+            yield source, target
+
+
+def enhance_picture(
+    model: keras.Model,
+    source: Path,
+    target: Path,
+    *,
+    size_multiple: int = 1,
+    receptive_field: int,
+    is_global: bool,
+    tile: int = 512,
+    force: bool = False,
+    max_pixels: int = MAX_PIXELS,
+) -> None:
+    """Restore the picture in one file and write it to another, whose folder is made if missing.
+
+    Args:
+        model: a network from RGB in [0, 1] to RGB in [0, 1], float32 (B, H, W, 3), any H and W.
+        source: the picture to restore; it is never changed.
+        target: the file to write, in the format of its ending.
+        size_multiple: the number that the network needs H and W to be multiples of.
+        receptive_field: pixels, along one axis, that an output pixel depends on.
+        is_global: whether each output depends on the whole input; tiles are then blended.
+        tile: longest side in pixels of what the network is given at once. Where it is less than
+            about twice the receptive field, tiles are blended.
+        force: replace `target` if it exists.
+        max_pixels: most pixels to accept.
+
+    Raises:
+        ImageError: the source cannot be used, or the target's format cannot hold it.
+        UserInputError: the target exists (without `force`), or is the source itself.
+        WriteError: the target cannot be written; it is then as it was before.
+        TidenhanceError: the network's output is not finite, or the memory does not suffice.
+    """
+    _check_target(source, target, force=force)
+    picture = read_picture(source, max_pixels=max_pixels)
+    check_writable(target, picture)
+    _make_folder(target)
+    pixels = picture.pixels
+    if picture.alpha is not None:
+        pixels = fill_transparent(pixels, picture.alpha)
+    restored = _restore(
+        model,
+        pixels,
+        size_multiple=size_multiple,
+        receptive_field=receptive_field,
+        is_global=is_global,
+        tile=tile,
+    )
+    write_picture(target, dataclasses.replace(picture, pixels=restored))
+
+
+def _restore(
+    model: keras.Model,
+    pixels: NDArray[np.uint8],
+    *,
+    size_multiple: int,
+    receptive_field: int,
+    is_global: bool,
+    tile: int,
+) -> NDArray[np.uint8]:
+    # TensorFlow takes seconds to import; mistakes in the input are told before that.
+    from tidenhance.inference import restore_tiled
+
+    # A tile that is mostly overlap would cost many times the work for what blending hides.
+    exact_overlap = receptive_field + size_multiple
+    feathered = is_global or exact_overlap > tile // 2
+    return restore_tiled(
+        model,
+        pixels,
+        size_multiple=size_multiple,
+        overlap=tile // 4 if feathered else exact_overlap,
+        feathered=feathered,
+        tile=tile,
+    )
+
+
+def _pictures_of(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(inside for inside in path.iterdir() if _is_source(inside))
+        if not found:
+            raise ImageError(f"{path}: a folder without pictures ({', '.join(FORMATS)}).")
+        return found
+    if not path.exists():
+        siblings = [s.name for s in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise ImageError(f"{path}: no such file or folder.{did_you_mean(path.name, siblings)}")
+    return [path]
+
+
+def _is_source(path: Path) -> bool:
+    is_result = path.stem.endswith(SUFFIX)
+    is_hidden = path.name.startswith(".")
+    return is_picture_name(path) and not is_result and not is_hidden and path.is_file()
+
+
+def _is_result_file(out: Path, inputs: Sequence[Path]) -> bool:
+    single_file = len(inputs) == 1 and not inputs[0].is_dir()
+    try:
+        is_folder, exists = out.is_dir(), out.exists()
+    except OSError as error:
+        raise WriteError(f"{out}: cannot be written: {error.strerror or error}") from error
+    if is_folder:
+        return False
+    if is_picture_name(out):
+        if single_file:
+            return True
+        raise UserInputError(
+            f"{out}: expected a folder for the results of several pictures. "
+            "Received: a picture's name."
+        )
+    if exists:
+        raise UserInputError(f"{out}: expected a folder for the results. Received: a file.")
+    if (mimetypes.guess_type(out.name)[0] or "").startswith("image/"):
+        raise UserInputError(
+            f"{out}: expected a folder, or a name ending in {', '.join(FORMAT_OF_ENDING)}. "
+            f"Received: {out.suffix}."
+        )
+    return False
+
+
+def _check_target(source: Path, target: Path, *, force: bool) -> None:
+    try:
+        exists = target.exists()
+        is_source = exists and source.exists() and target.samefile(source)
+    except OSError as error:
+        raise WriteError(f"{target}: cannot be written: {error.strerror or error}") from error
+    if is_source:
+        raise UserInputError(f"{target}: the result would overwrite the picture it is made from.")
+    if exists and target.is_dir():
+        raise UserInputError(f"{target}: expected a file name for the result. Received: a folder.")
+    if exists and not force:
+        raise UserInputError(f"{target}: exists already; --force replaces it.")
+
+
+def _make_folder(target: Path) -> None:
+    folder = target.parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Found out now rather than after minutes of computing.
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise WriteError(f"{target}: cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,204 @@
+"""What a run directory holds, under which names, and which runs there are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tidenhance import config as config_module
+from tidenhance.config import Config
+from tidenhance.errors import ConfigError, RunError, did_you_mean
+from tidenhance.files import write_text
+
+FOLDER = Path("runs")
+
+CONFIG = "config.yaml"
+STATE = "state.json"
+HISTORY = "history.csv"
+CURVES = "curves.png"
+BEST_WEIGHTS = "best.weights.h5"
+LAST_WEIGHTS = "last.weights.h5"
+LOG = "log.txt"
+
+State = Literal["running", "finished", "interrupted", "failed", "cut off", "damaged"]
+
+
+def scores_name(split: str, ending: str) -> str:
+    """Return a score file's name, as in `scores.json` (validation) and `scores-test.json`."""
+    return f"scores.{ending}" if split == "val" else f"scores-{split}.{ending}"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A line in the list of runs.
+
+    Attributes:
+        path: the run directory.
+        state: `cut off` is a run whose process is gone without a word.
+        config: the name of the config it was started from.
+        epochs: epochs finished.
+        planned_epochs: epochs planned.
+        best_val_loss: the lowest so far.
+        scores: what `scores.json` holds, where there is one.
+    """
+
+    path: Path
+    state: State
+    config: str = "?"
+    epochs: int = 0
+    planned_epochs: int | None = None
+    best_val_loss: float | None = None
+    scores: dict[str, Any] | None = None
+
+
+def create(folder: Path, config_name: str, now: datetime) -> Path:
+    """Make a run directory of its own, named after the config and the time; return its path.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    name = f"{config_name}-{now:%Y%m%d-%H%M%S}"
+    candidates = [name, *(f"{name}-{n}" for n in range(2, 100))]
+    for candidate in candidates:
+        try:
+            (folder / candidate).mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise RunError(f"{folder / candidate}: cannot be made: {error.strerror}.") from error
+        return folder / candidate
+    raise RunError(f"{folder / name}: exists, and so do {len(candidates) - 1} after it.")
+
+
+def set_state(run: Path, state: State) -> None:
+    """Note how a run stands, and which process works on it.
+
+    Raises:
+        WriteError: the file cannot be written.
+    """
+    write_text(run / STATE, json.dumps({"state": state, "process": os.getpid()}) + "\n")
+
+
+def read_config(run: Path) -> Config:
+    """Return the config that a run was trained with.
+
+    Raises:
+        RunError: it has none, or it is damaged.
+    """
+    path = run / CONFIG
+    if not path.is_file():
+        raise RunError(f"{run}: not a run directory: it has no {CONFIG}.")
+    try:
+        return config_module.load(path)
+    except ConfigError as error:
+        raise RunError(str(error)) from error
+
+
+def write_history(run: Path, history: list[dict[str, float]]) -> None:
+    """Write the history, a row an epoch, complete or not at all.
+
+    Raises:
+        WriteError: the file cannot be written.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    write_text(run / HISTORY, text.getvalue())
+
+
+def read_history(run: Path) -> list[dict[str, float]]:
+    """Return the history, a dictionary an epoch; empty before the first epoch has ended.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    path = run / HISTORY
+    if not path.is_file():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
+    except (OSError, TypeError, ValueError, csv.Error) as error:
+        raise RunError(f"{path}: damaged: {error}.") from error
+
+
+def find(name: str, folder: Path = FOLDER) -> Path:
+    """Return the run directory that a path, or a name under `runs/`, stands for.
+
+    Raises:
+        RunError: there is none.
+    """
+    for path in (Path(name), folder / name):
+        if (path / CONFIG).is_file():
+            return path
+    known = [path.name for path in _directories(folder)]
+    raise RunError(f"{name}: no such run under {folder}/." + did_you_mean(name, known))
+
+
+def newest_with_weights(folder: Path = FOLDER) -> Path:
+    """Return the run under `folder` that was started last of those that have best weights.
+
+    Raises:
+        RunError: there is none.
+    """
+    trained = [path for path in _directories(folder) if (path / BEST_WEIGHTS).is_file()]
+    if not trained:
+        raise RunError(
+            f"No trained run under {folder}/. Train one first, as in:"
+            " tidenhance train --config quickstart"
+        )
+    return max(trained, key=lambda path: ((path / CONFIG).stat().st_mtime_ns, path.name))
+
+
+def summaries(folder: Path = FOLDER) -> list[Summary]:
+    """Return a summary of every run under `folder`, oldest first."""
+    return [_summary(path) for path in _directories(folder)]
+
+
+def _directories(folder: Path) -> list[Path]:
+    found = [path.parent for path in folder.glob(f"*/{CONFIG}")]
+    return sorted(found, key=lambda path: ((path / CONFIG).stat().st_mtime_ns, path.name))
+
+
+def _summary(run: Path) -> Summary:
+    try:
+        config = read_config(run)
+        history = read_history(run)
+        state = _state(run)
+        path = run / scores_name("val", "json")
+        scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (RunError, OSError, ValueError):
+        return Summary(run, "damaged")
+    losses = [row["val_loss"] for row in history if "val_loss" in row]
+    return Summary(
+        path=run,
+        state=state,
+        config=config.provenance.config if config.provenance else "?",
+        epochs=len(history),
+        planned_epochs=config.training.epochs,
+        best_val_loss=min(losses, default=None),
+        scores=scores,
+    )
+
+
+def _state(run: Path) -> State:
+    noted = json.loads((run / STATE).read_text(encoding="utf-8"))
+    state: State = noted["state"]
+    return "cut off" if state == "running" and not _alive(noted["process"]) else state
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

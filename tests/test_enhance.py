@@ -1,0 +1,215 @@
+"""Picture files in, restored picture files out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tidenhance.enhance import enhance, enhance_picture, find_pictures, output_path, plan
+from tidenhance.errors import ImageError, TidenhanceError, UserInputError, WriteError
+
+LOCAL = {"receptive_field": 1, "is_global": False}
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+
+
+def network(*layers: keras.Layer) -> keras.Model:
+    return keras.Sequential([keras.Input((None, None, 3)), *layers])
+
+
+@pytest.fixture(scope="module")
+def identity() -> keras.Model:
+    return network(keras.layers.Activation("linear"))
+
+
+def save(path: Path, *shape: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(noise(*(shape or (4, 6, 3)))).save(path)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".bmp", ".png", ".tif"])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 50, 3), (5, 3, 3), (70, 45, 3), (5, 3)])
+def test_the_identity_gives_the_same_pixels(tmp_path, identity, ending, shape):
+    source, target = save(tmp_path / f"x{ending}", *shape), tmp_path / f"y{ending}"
+    before = source.read_bytes()
+    enhance_picture(identity, source, target, size_multiple=4, tile=32, **LOCAL)
+    np.testing.assert_array_equal(np.asarray(Image.open(target)), noise(*shape))
+    assert source.read_bytes() == before
+
+
+def test_networks_see_rgb_from_zero_to_one(tmp_path):
+    source, target = tmp_path / "x.png", tmp_path / "y.png"
+    Image.fromarray(np.array([[[0, 51, 255]]], np.uint8)).save(source)
+    doubled = network(keras.layers.Rescaling([1.0, 2.0, 0.5], [0.2, 0.0, 0.0]))
+    enhance_picture(doubled, source, target, **LOCAL)
+    assert np.asarray(Image.open(target)).tolist() == [[[51, 102, 128]]]
+
+
+def test_tiles_cover_the_receptive_field(tmp_path):
+    keras.utils.set_random_seed(0)
+    blur = network(keras.layers.AveragePooling2D(9, strides=1, padding="same"))
+    source, whole, tiled = (
+        save(tmp_path / "x.png", 90, 110, 3),
+        tmp_path / "w.png",
+        tmp_path / "t.png",
+    )
+    enhance_picture(blur, source, whole, receptive_field=9, is_global=False)
+    enhance_picture(blur, source, tiled, receptive_field=9, is_global=False, tile=32)
+    difference = np.asarray(Image.open(whole)).astype(int) - np.asarray(Image.open(tiled))
+    assert np.abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"receptive_field": 1, "is_global": True}, {"receptive_field": 999, "is_global": False}],
+)
+def test_tiles_of_wide_networks_are_blended(tmp_path, options):
+    inputs = keras.Input((None, None, 3))
+    mean = keras.ops.mean(inputs, axis=(1, 2), keepdims=True)
+    source, target = tmp_path / "x.png", tmp_path / "y.png"
+    ramp = np.linspace(0, 255, 300).astype(np.uint8)
+    Image.fromarray(np.tile(ramp[:, np.newaxis, np.newaxis], (1, 40, 3))).save(source)
+    enhance_picture(keras.Model(inputs, 0 * inputs + mean), source, target, tile=64, **options)
+    steps = np.abs(np.diff(np.asarray(Image.open(target)).astype(int), axis=0))
+    assert 1 <= steps.max() <= 4
+
+
+def test_colours_under_full_transparency_do_not_leak(tmp_path):
+    blur = network(keras.layers.AveragePooling2D(5, strides=1, padding="same"))
+    source, target = tmp_path / "x.png", tmp_path / "y.png"
+    channels = np.full((12, 12, 4), 200, np.uint8)
+    channels[:, :6] = (0, 0, 0, 0)
+    Image.fromarray(channels).save(source)
+    enhance_picture(blur, source, target, receptive_field=5, is_global=False)
+    restored = np.asarray(Image.open(target))
+    np.testing.assert_array_equal(restored[..., 3], channels[..., 3])
+    assert (restored[:, 6:, :3] == 200).all()
+
+
+def test_nothing_is_overwritten_unless_forced(tmp_path, identity):
+    source, target = save(tmp_path / "x.png"), tmp_path / "y.png"
+    target.write_bytes(b"old")
+    with pytest.raises(UserInputError, match=r"y\.png: exists already; --force"):
+        enhance_picture(identity, source, target, **LOCAL)
+    assert target.read_bytes() == b"old"
+    enhance_picture(identity, source, target, force=True, **LOCAL)
+    np.testing.assert_array_equal(np.asarray(Image.open(target)), noise(4, 6, 3))
+
+
+def test_the_input_is_never_overwritten(tmp_path, identity):
+    source = save(tmp_path / "x.png")
+    before = source.read_bytes()
+    os.link(source, tmp_path / "hard.png")
+    (tmp_path / "soft.png").symlink_to(source)
+    for name in ("x.png", "hard.png", "soft.png"):
+        with pytest.raises(UserInputError, match="overwrite the picture it is made from"):
+            enhance_picture(identity, source, tmp_path / name, force=True, **LOCAL)
+    assert source.read_bytes() == before
+
+
+def test_a_target_that_cannot_hold_the_picture_is_told_before_the_network_runs(tmp_path):
+    source = save(tmp_path / "x.png", 4, 4, 4)
+    with pytest.raises(ImageError, match=r"y\.jpg: the picture has transparency"):
+        enhance_picture(None, source, tmp_path / "y.jpg", **LOCAL)
+    with pytest.raises(UserInputError, match="Received: a folder"):
+        enhance_picture(None, source, tmp_path, force=True, **LOCAL)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WriteError, match=r"y\.png: cannot be written"):
+        enhance_picture(None, source, tmp_path / "file" / "y.png", **LOCAL)
+    with pytest.raises(WriteError, match="name too long"):
+        enhance_picture(None, source, tmp_path / ("y" * 300 + ".png"), **LOCAL)
+
+
+def test_the_others_are_restored_after_one_fails(tmp_path, identity):
+    good, other = save(tmp_path / "a.png"), save(tmp_path / "c.bmp")
+    bad = tmp_path / "b.png"
+    bad.write_text("no picture")
+    jobs = plan([good, bad, other], tmp_path / "out" / "deep")
+    assert not (tmp_path / "out").exists()
+    outcomes = list(enhance(identity, jobs, **LOCAL))
+    assert outcomes[0] == (good, tmp_path / "out" / "deep" / "a_enhanced.png")
+    assert outcomes[2] == (other, tmp_path / "out" / "deep" / "c_enhanced.bmp")
+    assert outcomes[1][0] == bad
+    assert isinstance(outcomes[1][1], TidenhanceError)
+    assert sorted(p.name for p in (tmp_path / "out" / "deep").iterdir()) == [
+        "a_enhanced.png",
+        "c_enhanced.bmp",
+    ]
+
+
+def test_results_are_named_after_their_sources():
+    assert output_path(Path("a/b.PNG")) == Path("a/b_enhanced.PNG")
+    assert output_path(Path("a/b.c.tif"), Path("d")) == Path("d/b.c_enhanced.tif")
+    assert output_path(Path("a/b.png"), Path("d/e.bmp"), out_is_file=True) == Path("d/e.bmp")
+
+
+def test_a_folder_stands_for_its_pictures(tmp_path):
+    names = ("b.PNG", "a.jpg", "c_enhanced.png", ".d.png", "notes.txt", "deeper/e.png")
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    assert find_pictures([tmp_path]) == [tmp_path / "a.jpg", tmp_path / "b.PNG"]
+    given = [tmp_path / "c_enhanced.png", tmp_path, tmp_path / "deeper" / ".." / "a.jpg"]
+    found = find_pictures(given)
+    assert [p.name for p in found] == ["c_enhanced.png", "a.jpg", "b.PNG"]
+
+
+def test_missing_inputs_are_listed_with_the_nearest_name(tmp_path):
+    (tmp_path / "holiday.png").write_text("")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError) as caught:
+        find_pictures([tmp_path / "holyday.png", tmp_path / "empty", tmp_path / ("x" * 300)])
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert lines[0].endswith("no such file or folder. Did you mean 'holiday.png'?")
+    assert "empty: a folder without pictures" in lines[1]
+    assert "cannot be read" in lines[2]
+
+
+def test_one_file_may_name_its_result(tmp_path):
+    source = save(tmp_path / "a.png")
+    assert plan([source], tmp_path / "new.tif") == [(source, tmp_path / "new.tif")]
+    assert plan([source], tmp_path / "new") == [(source, tmp_path / "new" / "a_enhanced.png")]
+    (tmp_path / "folder.png").mkdir()
+    expected = tmp_path / "folder.png" / "a_enhanced.png"
+    assert plan([source], tmp_path / "folder.png") == [(source, expected)]
+
+
+def test_unfit_results_are_an_error(tmp_path):
+    first, second = save(tmp_path / "a.png"), save(tmp_path / "b.png")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        UserInputError, match=r"x\.png: expected a folder for the results of several"
+    ):
+        plan([first, second], tmp_path / "x.png")
+    with pytest.raises(UserInputError, match="file: expected a folder"):
+        plan([first], tmp_path / "file")
+    with pytest.raises(UserInputError, match=r"x\.gif: expected .*\.bmp.* Received: \.gif"):
+        plan([first], tmp_path / "x.gif")
+    with pytest.raises(UserInputError, match="would overwrite an input"):
+        plan([first], first)
+    with pytest.raises(UserInputError, match="would overwrite an input"):
+        plan([first, save(tmp_path / "a_enhanced.png")])
+    with pytest.raises(WriteError, match="name too long"):
+        plan([first], tmp_path / ("x" * 300))
+
+
+def test_two_pictures_with_one_result_are_an_error(tmp_path):
+    first, second = save(tmp_path / "one" / "a.png"), save(tmp_path / "two" / "a.png")
+    out = tmp_path / "out"
+    with pytest.raises(
+        UserInputError, match=r"a_enhanced\.png: the result of both .*one.* and .*two"
+    ):
+        plan([first, second], out)
+    assert not out.exists()
+    assert len(plan([first, second])) == 2
+    assert len(plan([first, first], out)) == 1
