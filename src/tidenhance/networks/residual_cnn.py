@@ -32,7 +32,9 @@ def build(
     inputs = keras.Input((None, None, 3))
     x = inputs
     for _ in range(depth - 1):
-        x = keras.layers.Conv2D(channels, 3, padding="same", activation="relu")(x)  # (B, H, W, C)
+        x = keras.layers.Conv2D(
+            channels, 3, padding="same", activation="relu", kernel_initializer="he_normal"
+        )(x)  # (B, H, W, C)
     residual = keras.layers.Conv2D(3, 3, padding="same", kernel_initializer="zeros")(x)
     outputs = keras.layers.Add(dtype="float32")([inputs, residual])  # (B, H, W, 3)
     return keras.Model(inputs, outputs, name="residual_cnn")

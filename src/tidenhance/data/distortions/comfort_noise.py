@@ -12,7 +12,7 @@ from tidenhance.data.calibration import distort_to_psnr
 
 NUMBER = 20
 NAME = "comfort noise"
-TARGETS = (33.0, 30.0, 27.0, 24.0, 21.0)
+PSNRC = (33.0, 30.0, 27.0, 24.0, 21.0)  # the archive's mean at each level, in dB
 
 
 def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -24,7 +24,7 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
 
     Args:
         image: pixels, 0 to 255.
-        level: 1 to 5, an index of `TARGETS` (PSNRc in dB).
+        level: 1 to 5, an index of `PSNRC`, the target in dB.
         random: draws the noise.
     """
     pixels = image.astype(np.float32)
@@ -39,7 +39,7 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
         return np.rint(np.clip(replaced, 0, 255)).astype(np.uint8)
 
     return distort_to_psnr(
-        image, replace_detail, TARGETS[level - 1], low=math.log(0.25), high=math.log(32), steps=12
+        image, replace_detail, PSNRC[level - 1], low=math.log(0.25), high=math.log(32), steps=12
     )
 
 

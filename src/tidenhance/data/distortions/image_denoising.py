@@ -8,6 +8,7 @@ from skimage.restoration import denoise_nl_means
 
 NUMBER = 9
 NAME = "image denoising"
+PSNRC = (34.9, 32.7, 29.6, 26.1, 21.4)  # the archive's mean at each level, in dB
 SIGMAS = (7.4, 11.5, 22.0, 41.0, 79.0)
 FILTER_PER_SIGMA = 0.6
 PATCH_SIZE = 5

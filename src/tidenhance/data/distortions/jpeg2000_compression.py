@@ -13,7 +13,7 @@ from tidenhance.data.calibration import distort_to_psnr
 
 NUMBER = 11
 NAME = "JPEG2000"
-TARGETS = (33.0, 30.1, 27.1, 24.0, 21.0)
+PSNRC = (33.0, 30.1, 27.1, 24.0, 21.0)  # the archive's mean at each level, in dB
 
 
 def distort(
@@ -27,7 +27,7 @@ def distort(
 
     Args:
         image: pixels, 0 to 255.
-        level: 1 to 5, an index of `TARGETS` (PSNRc in dB).
+        level: 1 to 5, an index of `PSNRC`, the target in dB.
         random: not drawn from.
     """
     picture = Image.fromarray(image)
@@ -46,5 +46,5 @@ def distort(
         return np.array(Image.open(stream))
 
     return distort_to_psnr(
-        image, compress, TARGETS[level - 1], low=0, high=math.log(10_000), tolerance=0.15
+        image, compress, PSNRC[level - 1], low=0, high=math.log(10_000), tolerance=0.15
     )

@@ -13,7 +13,7 @@ from tidenhance.data.calibration import distort_to_psnr
 
 NUMBER = 13
 NAME = "JPEG2000 transmission errors"
-TARGETS = (33.2, 30.1, 27.1, 24.1, 20.9)
+PSNRC = (33.2, 30.1, 27.1, 24.1, 20.9)  # the archive's mean at each level, in dB
 RATE = 6
 RESOLUTIONS = 5
 CODE_BLOCK = 32
@@ -31,7 +31,7 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
 
     Args:
         image: pixels, 0 to 255.
-        level: 1 to 5, an index of `TARGETS` (PSNRc in dB).
+        level: 1 to 5, an index of `PSNRC`, the target in dB.
         random: chooses the bytes and their new values.
     """
     stream = io.BytesIO()
@@ -59,7 +59,7 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
         return np.array(Image.open(io.BytesIO(damaged.tobytes())))
 
     return distort_to_psnr(
-        image, transmit, TARGETS[level - 1], low=-1, high=math.log(len(order) + 1), tolerance=0.15
+        image, transmit, PSNRC[level - 1], low=-1, high=math.log(len(order) + 1), tolerance=0.15
     )
 
 

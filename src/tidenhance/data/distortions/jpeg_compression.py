@@ -10,6 +10,7 @@ from PIL import Image
 
 NUMBER = 10
 NAME = "JPEG"
+PSNRC = (34.7, 32.2, 28.9, 25.2, 22.2)  # the archive's mean at each level, in dB
 QUALITIES = (79, 58, 22, 7, 4)
 
 

@@ -14,12 +14,12 @@ from tidenhance.data.calibration import distort_to_psnr, psnrc
 
 NUMBER = 12
 NAME = "JPEG transmission errors"
-TARGETS = (33.6, 30.7, 26.9, 24.1, 21.0)
+PSNRC = (33.6, 30.7, 26.9, 24.1, 21.0)  # the archive's mean at each level, in dB
 QUALITY = 92
 INTERVAL = 32
 ERRORS_PER_INTERVAL = 3
 ATTEMPTS = 4
-NEAR = 0.5
+NEAR = 0.5  # dB; one byte can spoil a whole interval and so miss by more, then others are tried
 
 
 def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -32,14 +32,14 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
 
     Args:
         image: pixels, 0 to 255.
-        level: 1 to 5, an index of `TARGETS` (PSNRc in dB).
+        level: 1 to 5, an index of `PSNRC`, the target in dB.
         random: chooses the intervals, the bytes and their new values.
     """
     stream = io.BytesIO()
     Image.fromarray(image).save(
         stream, "JPEG", quality=QUALITY, subsampling=0, restart_marker_blocks=INTERVAL
     )
-    target = TARGETS[level - 1]
+    target = PSNRC[level - 1]
     best, best_miss = image.copy(), math.inf
     for _ in range(ATTEMPTS):
         distorted = _transmit(image, stream.getvalue(), target, random)

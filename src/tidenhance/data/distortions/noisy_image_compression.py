@@ -12,7 +12,7 @@ from tidenhance.data.calibration import distort_to_psnr
 
 NUMBER = 21
 NAME = "lossy compression of noisy images"
-TARGETS = (33.0, 30.0, 27.0, 24.0, 21.0)
+PSNRC = (33.0, 30.0, 27.0, 24.0, 21.0)  # the archive's mean at each level, in dB
 BLOCK = 32
 # Rounds 95 % of the noise's coefficients to zero: those within two standard deviations.
 STEP_PER_SIGMA = 4
@@ -26,7 +26,7 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
 
     Args:
         image: pixels, 0 to 255.
-        level: 1 to 5, an index of `TARGETS` (PSNRc in dB).
+        level: 1 to 5, an index of `PSNRC`, the target in dB.
         random: draws the noise.
     """
     height, width, _ = image.shape
@@ -46,5 +46,5 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
         )
 
     return distort_to_psnr(
-        image, compress, TARGETS[level - 1], low=0, high=math.log(255), tolerance=0.1
+        image, compress, PSNRC[level - 1], low=0, high=math.log(255), tolerance=0.1
     )

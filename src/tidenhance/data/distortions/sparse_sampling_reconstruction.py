@@ -13,7 +13,7 @@ from tidenhance.data.calibration import distort_to_psnr
 
 NUMBER = 24
 NAME = "sparse sampling and reconstruction"
-TARGETS = (33.0, 30.0, 27.0, 24.0, 21.0)
+PSNRC = (33.0, 30.0, 27.0, 24.0, 21.0)  # the archive's mean at each level, in dB
 BLOCK = 16
 THRESHOLDS = np.geomspace(160, 10, 8)
 
@@ -28,7 +28,7 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
 
     Args:
         image: pixels, 0 to 255.
-        level: 1 to 5, an index of `TARGETS` (PSNRc in dB).
+        level: 1 to 5, an index of `PSNRC`, the target in dB.
         random: chooses the pixels kept and shifts the blocks.
     """
     lots = random.random(image.shape[:2])
@@ -40,7 +40,7 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
         return _reconstruct(image, known, share, shifts)
 
     return distort_to_psnr(
-        image, sample, TARGETS[level - 1], low=0, high=math.log(2000), tolerance=0.15, steps=12
+        image, sample, PSNRC[level - 1], low=0, high=math.log(2000), tolerance=0.15, steps=12
     )
 
 
