@@ -20,9 +20,13 @@ _ENTRY = {"networks": "build", "data.datasets": "load", "losses": "build"}
 
 @cache
 def names(kind: Kind) -> tuple[str, ...]:
-    """Return the names of all components of a kind, sorted: the files in its folder."""
+    """Return the names of all components of a kind, sorted.
+
+    They are the files in its folder, without those whose names begin with an underscore.
+    """
     package = importlib.import_module(f"tidenhance.{kind}")
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return tuple(sorted(name for name in found if not name.startswith("_")))
 
 
 def module(kind: Kind, name: str) -> ModuleType:
@@ -50,9 +54,8 @@ def options(kind: Kind, name: str) -> type[BaseModel]:
     fields: dict[str, Any] = {
         p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters
     }
-    return create_model(
-        name, __config__=ConfigDict(extra="forbid", frozen=True, strict=True), **fields
-    )
+    rules = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    return create_model(name, __config__=rules, **fields)
 
 
 def make(kind: Kind, name: str, arguments: dict[str, Any]) -> Any:

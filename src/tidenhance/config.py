@@ -4,37 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tidenhance import components, strict_yaml
 from tidenhance.components import Kind
 from tidenhance.errors import ConfigError, did_you_mean
-from tidenhance.strict_yaml import Key
+from tidenhance.strict_yaml import Key, dotted
 
 DATA_VARIABLE = "TIDENHANCE_DATA"
 
 COMPONENTS: dict[str, Kind] = {"network": "networks", "data": "data.datasets", "loss": "losses"}
 
-PositiveInt = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Places = dict[Key, str]
+Report = Callable[[Key, str], None]
+Schema = dict[str, Any]
+
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Section(BaseModel):
     """A part of a config: frozen, and no keys but its own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Component(Section):
     """A component's name, and the options of its function."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow")
 
     name: str
 
@@ -48,7 +51,7 @@ class ReduceOnPlateau(Section):
     """Multiply the learning rate by `factor` after `patience` epochs without a lower val_loss."""
 
     factor: Fraction = 0.5
-    patience: PositiveInt = 5
+    patience: Count = 5
     minimum: Annotated[float, Field(ge=0)] = 0.0
 
 
@@ -67,7 +70,7 @@ class LearningRateSchedule(Section):
     @model_validator(mode="after")
     def _at_most_one(self) -> LearningRateSchedule:
         if self.reduce_on_plateau and self.cosine_decay:
-            raise ValueError("at most one of reduce_on_plateau and cosine_decay")
+            raise ValueError("expected at most one of reduce_on_plateau and cosine_decay")
         return self
 
 
@@ -81,17 +84,17 @@ class Augmentation(Section):
 class EarlyStopping(Section):
     """Stop when val_loss has not improved for `patience` epochs."""
 
-    patience: PositiveInt = 10
+    patience: Count = 10
 
 
 class Training(Section):
     """How the network is trained. `patch_size` null means whole pictures."""
 
-    epochs: PositiveInt
-    steps_per_epoch: PositiveInt | None = None
-    batch_size: PositiveInt
-    gradient_accumulation_steps: PositiveInt = 1
-    patch_size: PositiveInt | None = None
+    epochs: Count
+    steps_per_epoch: Count | None = None
+    batch_size: Count
+    gradient_accumulation_steps: Count = 1
+    patch_size: Count | None = None
     augmentation: Augmentation = Augmentation()
     learning_rate: PositiveFloat
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule()
@@ -106,8 +109,8 @@ class Training(Section):
 class Validation(Section):
     """What is validated on after each epoch: one fixed central crop a pair, or whole pictures."""
 
-    batch_size: PositiveInt
-    patch_size: PositiveInt | None = None
+    batch_size: Count
+    patch_size: Count | None = None
 
 
 class Provenance(Section):
@@ -128,7 +131,7 @@ class Provenance(Section):
 class Config(Section):
     """An experiment, validated. Nobody changes it afterwards."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
     network: Component
     data: Component
     loss: Component
@@ -160,112 +163,148 @@ def find(name: str) -> Path:
         ConfigError: there is no such file.
     """
     path = Path(name)
-    if path.is_file():
-        return path
     stem = name.removesuffix(".yaml")
+    try:
+        is_folder = path.is_dir()
+        if path.exists() and not is_folder:
+            return path
+    except OSError as error:
+        raise ConfigError(f"{name}: cannot be read: {error.strerror}.") from error
     if stem in shipped():
         return shipped_folder() / f"{stem}.yaml"
+    if is_folder:
+        inside = sorted(map(str, path.glob("*.yaml")))
+        raise ConfigError(
+            f"{name}: expected a YAML file. Received: a folder."
+            + (f" Did you mean '{inside[0]}'?" if len(inside) == 1 else "")
+        )
+    beside = [str(found) for found in path.parent.glob("*.yaml")]
     raise ConfigError(
         f"{name}: no such file, and no config of that name comes with the tool"
-        f" ({', '.join(shipped())})." + did_you_mean(stem, shipped())
+        f" ({', '.join(shipped())})."
+        + (did_you_mean(stem, shipped()) or did_you_mean(f"{stem}.yaml", beside))
     )
 
 
+def read(path: Path) -> tuple[dict[str, Any], Places]:
+    """Return a config file's data, not validated, and the place of each key.
+
+    Raises:
+        ConfigError: the file cannot be read, or is not strict YAML with keys at the top.
+    """
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(strict_yaml.MAX_BYTES + 1)
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{line}: not UTF-8 text: {error.reason}.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path}: cannot be read: {reason}.") from error
+    data, places = strict_yaml.parse(text, lambda line: f"{path}:{line}")
+    if not isinstance(data, dict):
+        received = "nothing" if data is None else _shown(data)
+        raise ConfigError(f"{path}:1: expected keys and values. Received: {received}.")
+    return data, places
+
+
 def load(
-    path: Path, overrides: Sequence[str] = (), *, environment: Mapping[str, str] = os.environ
+    path: Path,
+    overrides: Sequence[str] = (),
+    *,
+    root: str | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> Config:
     """Read a config, apply `KEY=VALUE` overrides, and validate the whole.
 
-    A `data.root` that is null is taken from the variable `TIDENHANCE_DATA`.
+    A `data.root` that is null or not given is taken from the variable `TIDENHANCE_DATA`.
 
     Args:
         path: the YAML file.
-        overrides: dotted key and YAML value, as in `training.epochs=5`.
+        overrides: dotted key and YAML value, as in `training.epochs=5`; of one key the last counts.
+        root: takes the place of `data.root`.
         environment: where `TIDENHANCE_DATA` is looked up.
 
     Raises:
         ConfigError: the message has one line for each mistake, each with its place, its key, what
             was received and what is allowed.
     """
-    data, places = _read(path)
+    data, places = read(path)
     problems: list[str] = []
     for override in overrides:
         _apply(override, data, places, problems)
-    config = _validate(data, places, problems, str(path))
+    if root is not None:
+        _set(("data", "root"), root, "--data", data, places, problems)
+    config = _validate(data, places, problems, str(path), environment.get(DATA_VARIABLE))
     if config is None or problems:
         raise ConfigError("\n".join(problems))
-    root = environment.get(DATA_VARIABLE)
-    if root and "root" in config.data.options and config.data.options["root"] is None:
-        config = config.model_copy(
-            update={
-                "data": Component(name=config.data.name, **{**config.data.options, "root": root})
-            }
-        )
     return config
 
 
 def dump(config: Config) -> str:
     """Return a config as YAML that `load` reads back to an equal config."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return strict_yaml.dump(config.model_dump(mode="json"))
 
 
 def json_schema() -> str:
     """Return the JSON schema of a config, each component's options included."""
-    schema = Config.model_json_schema()
+    schema = _schema()
     definitions = schema["$defs"]
     for section, kind in COMPONENTS.items():
         variants = []
         for name in components.names(kind):
-            variant = components.options(kind, name).model_json_schema()
-            definitions.update(variant.pop("$defs", {}))
+            variant = components.options(kind, name).model_json_schema(
+                ref_template=f"#/$defs/{name}.{{model}}"
+            )
+            for model, definition in variant.pop("$defs", {}).items():
+                definitions[f"{name}.{model}"] = definition
             variant.pop("title", None)
             variant["properties"] = {"name": {"const": name}, **variant.get("properties", {})}
             variant["required"] = ["name", *variant.get("required", [])]
             variants.append(variant)
         schema["properties"][section] = {"oneOf": variants}
-    schema["properties"]["metrics"]["items"] = {"enum": list(components.names("metrics"))}
     definitions.pop("Component")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     return json.dumps(schema, indent=2) + "\n"
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[Key, str]]:
-    try:
-        if path.stat().st_size > strict_yaml.MAX_BYTES:
-            raise ConfigError(f"{path}: expected at most {strict_yaml.MAX_BYTES:,} bytes of YAML.")
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text: {error.reason}.") from error
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}.") from error
-    data, lines = strict_yaml.parse(text, str(path))
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: expected keys and values. Received: {_shown(data)}.")
-    return data, {key: f"{path}:{line}" for key, line in lines.items()}
+def _schema() -> Schema:
+    schema = Config.model_json_schema()
+    schema["properties"]["metrics"]["items"] = {"enum": list(components.names("metrics"))}
+    return schema
 
 
-def _apply(
-    override: str, data: dict[str, Any], places: dict[Key, str], problems: list[str]
-) -> None:
-    dotted, equals, text = override.partition("=")
-    place = f"argument '{override}'"
-    key: Key = tuple(dotted.split("."))
+def _apply(override: str, data: dict[str, Any], places: Places, problems: list[str]) -> None:
+    name, equals, text = override.partition("=")
+    place = f"argument {_shown(override)}"
+    key = tuple(name.split("."))
     if not equals or not all(key):
         problems.append(f"{place}: expected KEY=VALUE, as in training.epochs=5.")
         return
     try:
-        value, _ = strict_yaml.parse(text, place)
+        value, _ = strict_yaml.parse(text, lambda _: place)
     except ConfigError as error:
         problems.append(str(error))
         return
+    _set(key, value, place, data, places, problems)
+
+
+def _set(
+    key: tuple[str, ...],
+    value: Any,
+    place: str,
+    data: dict[str, Any],
+    places: Places,
+    problems: list[str],
+) -> None:
     section: Any = data
     for depth, part in enumerate(key[:-1]):
         if section.get(part) is None:
             section[part] = {}
         section = section[part]
         if not isinstance(section, dict):
-            dotted = ".".join(map(str, key[: depth + 1]))
-            problems.append(f"{place}: {dotted} has no keys of its own.")
+            problems.append(f"{place}: {dotted(key[: depth + 1])} has no keys of its own.")
             return
     section[key[-1]] = value
     for known in [known for known in places if known[: len(key)] == key]:
@@ -274,100 +313,205 @@ def _apply(
 
 
 def _validate(
-    data: dict[str, Any], places: dict[Key, str], problems: list[str], source: str
+    data: dict[str, Any],
+    places: Places,
+    problems: list[str],
+    source: str,
+    default_root: str | None,
 ) -> Config | None:
     def report(key: Key, message: str) -> None:
         inside = [place for known, place in places.items() if known[: len(key)] == key]
         around = [places[key[:n]] for n in range(len(key) - 1, 0, -1) if key[:n] in places]
         nearest = [*inside[:1], *around, source][0]
-        dotted = ".".join(map(str, key))
-        problems.append(f"{nearest}: {dotted}: {message}" if dotted else f"{nearest}: {message}")
+        line = f"{nearest}: {dotted(key)}: {message}" if key else f"{nearest}: {message}"
+        if line not in problems:
+            problems.append(line)
 
     checked = dict(data)
     for section, kind in COMPONENTS.items():
         entry = data.get(section)
-        if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        if not isinstance(entry, dict):
             continue
-        try:
-            model = components.options(kind, entry["name"])
-        except ConfigError as error:
-            report((section, "name"), str(error))
+        name = entry.get("name")
+        if name not in components.names(kind):
+            allowed = _one_of(components.names(kind), name)
+            given = "name" in entry
+            report((section, "name"), allowed if given else f"required, but not given: {allowed}")
+            checked[section] = {"name": ""}
             continue
         arguments = {key: value for key, value in entry.items() if key != "name"}
+        model = components.options(kind, name)
+        takes_root = section == "data" and "root" in model.model_fields
+        if takes_root and default_root and arguments.get("root") is None:
+            arguments["root"] = default_root
+            places["data", "root"] = f"variable {DATA_VARIABLE}"
         try:
             options = model.model_validate(arguments)
         except ValidationError as error:
-            _report_all(error, model, report, (section,))
-            continue
-        checked[section] = {"name": entry["name"], **dict(options)}
-    for index, name in enumerate(data["metrics"] if isinstance(data.get("metrics"), list) else []):
-        if isinstance(name, str) and name not in components.names("metrics"):
-            report(
-                ("metrics", index),
-                f"expected one of {', '.join(components.names('metrics'))}. Received: '{name}'."
-                + did_you_mean(name, components.names("metrics")),
-            )
+            schema = model.model_json_schema()
+            _report_all(error, schema, report, (section,), f"{section} '{name}' takes")
+        else:
+            checked[section] = {"name": name, **dict(options)}
     try:
         config = Config.model_validate(checked)
     except ValidationError as error:
-        _report_all(error, Config, report, ())
+        _report_all(error, _schema(), report)
         return None
-    if not problems:
-        _check_together(config, report)
+    finally:
+        _check_metrics(data.get("metrics"), report)
+    _check_together(config, report)
     return config
 
 
-def _check_together(config: Config, report: Any) -> None:
+def _check_metrics(metrics: Any, report: Report) -> None:
+    names = components.names("metrics")
+    for index, name in enumerate(metrics if isinstance(metrics, list) else ()):
+        if isinstance(name, str) and name not in names:
+            report(("metrics", index), _one_of(names, name))
+        elif name in metrics[:index]:
+            report(("metrics", index), f"expected each metric once. Received: {_shown(name)}.")
+
+
+def _check_together(config: Config, report: Report) -> None:
     """Report what is wrong between keys that are each right by themselves."""
     training = config.training
-    multiple = components.module("networks", config.network.name).SIZE_MULTIPLE
+    network = config.network.name
+    multiple = components.module("networks", network).SIZE_MULTIPLE if network else 1
     for key, size in (
         (("training", "patch_size"), training.patch_size),
         (("validation", "patch_size"), config.validation.patch_size),
     ):
         if size is not None and size % multiple:
-            report(key, f"{config.network.name} takes multiples of {multiple}. Received: {size}.")
+            report(key, f"expected a multiple of {multiple} for {network}. Received: {size}.")
     if training.batch_size % training.gradient_accumulation_steps:
         report(
             ("training", "gradient_accumulation_steps"),
             f"expected a divisor of training.batch_size, {training.batch_size}."
             f" Received: {training.gradient_accumulation_steps}.",
         )
+    schedule = training.learning_rate_schedule
+    for name, part in (
+        ("cosine_decay", schedule.cosine_decay),
+        ("reduce_on_plateau", schedule.reduce_on_plateau),
+    ):
+        if part and part.minimum > training.learning_rate:
+            report(
+                ("training", "learning_rate_schedule", name, "minimum"),
+                f"expected at most training.learning_rate, {training.learning_rate}."
+                f" Received: {part.minimum}.",
+            )
 
 
-def _report_all(error: ValidationError, model: type[BaseModel], report: Any, prefix: Key) -> None:
+def _report_all(
+    error: ValidationError, schema: Schema, report: Report, prefix: Key = (), owner: str = ""
+) -> None:
+    """Report each mistake, with what `schema` allows in its place.
+
+    Args:
+        error: what pydantic found.
+        schema: the JSON schema of what was validated.
+        report: called with each mistake's key and message.
+        prefix: the key of what was validated.
+        owner: what takes the keys at the top of it, as in `network 'mirnet' takes`.
+    """
     for problem in error.errors():
-        location = problem["loc"]
-        received = f" Received: {_shown(problem['input'])}."
+        location, received = problem["loc"], f"Received: {_shown(problem['input'])}."
         if problem["type"] == "extra_forbidden":
-            allowed = _fields(model, location[:-1])
-            if not prefix and not location[:-1]:
-                received = ""
-            message = f"unknown key; allowed here: {', '.join(allowed)}."
-            message += did_you_mean(str(location[-1]), allowed)
-        elif problem["type"] == "missing":
-            message = "required, but not given."
+            _, section = _at(schema, location[:-1])
+            keys = [key for found in _variants(section, schema) for key in found["properties"]]
+            here = owner if owner and len(location) == 1 else "allowed here"
+            message = f"unknown key; {here}: {', '.join(keys) or 'nothing'}."
+            report((*prefix, *location), message + did_you_mean(str(location[-1]), keys))
+            continue
+        key, entry = _at(schema, location)
+        if problem["type"] == "missing":
+            message = f"required, but not given: expected {_expected(entry, schema)}."
+        elif problem["type"] == "value_error":
+            message = f"{problem['ctx']['error']}. {received}"
         else:
-            message = problem["msg"].removeprefix("Value error, ")
-            message = message[0].lower() + message[1:] + "." + received
-            expected = problem.get("ctx", {}).get("expected")
-            if expected and isinstance(problem["input"], str):
-                message += did_you_mean(
-                    problem["input"],
-                    str(expected).replace("'", "").replace(" or ", ", ").split(", "),
-                )
-        report((*prefix, *location), message)
+            message = f"expected {_expected(entry, schema)}. {received}"
+            message += did_you_mean(str(problem["input"]), map(str, entry.get("enum", ())))
+        report((*prefix, *key), message)
 
 
-def _fields(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
-    """Return the keys allowed at a place in a model."""
+def _at(schema: Schema, location: Sequence[str | int]) -> tuple[Key, Schema]:
+    """Return the part of a JSON schema that describes a place in the data, and its key.
+
+    Of a location that pydantic made longer than the data is deep (it names a union's members),
+    the key holds only what stands in the data.
+    """
+    key: Key = ()
+    entry = schema
     for part in location:
-        annotation = model.model_fields[str(part)].annotation
-        choices = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(c for c in choices if isinstance(c, type) and issubclass(c, BaseModel))
-    return list(model.model_fields)
+        inside = [
+            found["items"] if isinstance(part, int) else found["properties"][part]
+            for found in _variants(entry, schema)
+            if part in found.get("properties", ()) or (isinstance(part, int) and "items" in found)
+        ]
+        if not inside:
+            break
+        key, entry = (*key, part), inside[0]
+    return key, entry
+
+
+def _variants(entry: Schema, root: Schema) -> list[Schema]:
+    """Return the schemas that an entry is one of, with references followed."""
+    if "$ref" in entry:
+        return _variants(root["$defs"][entry["$ref"].rpartition("/")[2]], root)
+    if "anyOf" in entry:
+        return [found for choice in entry["anyOf"] for found in _variants(choice, root)]
+    return [entry]
+
+
+_NOUNS = {
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "boolean": "true or false",
+    "null": "null",
+    "array": "a list",
+}
+_BOUNDS = {
+    "exclusiveMinimum": "above",
+    "minimum": "of at least",
+    "exclusiveMaximum": "below",
+    "maximum": "of at most",
+    "multipleOf": "a multiple of",
+    "minItems": "of at least",
+    "maxItems": "of at most",
+}
+
+
+def _expected(entry: Schema, root: Schema) -> str:
+    """Return in words what a JSON schema allows."""
+    texts = []
+    for found in _variants(entry, root):
+        bounds = " and ".join(
+            f"{word} {found[key]}" for key, word in _BOUNDS.items() if key in found
+        )
+        text = f"{_NOUNS.get(found.get('type', ''), 'a value')} {bounds}".strip()
+        if "minimum" in found and "maximum" in found:
+            text = f"{_NOUNS[found['type']]} from {found['minimum']} to {found['maximum']}"
+        if "enum" in found or "const" in found:
+            text = f"one of {', '.join(map(str, found.get('enum', [found.get('const')])))}"
+        elif found.get("type") == "object":
+            more = ["…"] if found.get("additionalProperties") else []
+            text = f"keys and values ({', '.join([*found.get('properties', ()), *more])})"
+        elif found.get("type") == "array":
+            text += f", each {_expected(found.get('items', {}), root)}"
+        texts.append(text)
+    return ", or ".join(texts)
+
+
+def _one_of(names: Sequence[str], received: Any) -> str:
+    shown = "" if received is None else f" Received: {_shown(received)}."
+    return f"expected one of {', '.join(names)}.{shown}{did_you_mean(str(received), names)}"
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    """Return a value as YAML writes it, cut where it is long."""
+    try:
+        text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -21,9 +21,11 @@ def replacing(path: Path) -> Iterator[Path]:
         WriteError: the file cannot be written; `path` is then as it was before.
     """
     try:
-        descriptor, name = tempfile.mkstemp(prefix=".", suffix="." + path.name, dir=path.parent)
+        # Only the end of the name: a long one must not become too long.
+        suffix = f".{path.name[-50:]}"
+        descriptor, name = tempfile.mkstemp(prefix=".", suffix=suffix, dir=path.parent)
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise _write_error(path, error) from error
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -33,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise WriteError(f"{path}: cannot be written: {error.strerror or error}") from error
+        raise _write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -41,11 +43,19 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` as UTF-8, complete or not at all.
 
+    What UTF-8 cannot hold (a file's name may have such characters) is written as an escape.
+
     Raises:
         WriteError: the file cannot be written; `path` is then as it was before.
     """
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def _write_error(path: Path, error: OSError) -> WriteError:
+    # HDF5 writes a report of many lines where others have the system's message.
+    reason = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
+    return WriteError(f"{path}: cannot be written: {reason}.")
 
 
 def _umask() -> int:

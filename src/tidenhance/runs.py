@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ LAST_WEIGHTS = "last.weights.h5"
 LOG = "log.txt"
 
 State = Literal["running", "finished", "interrupted", "failed", "cut off", "damaged"]
+NOTED: tuple[State, ...] = ("running", "finished", "interrupted", "failed")
 
 
 def scores_name(split: str, ending: str) -> str:
@@ -40,12 +42,14 @@ class Summary:
 
     Attributes:
         path: the run directory.
-        state: `cut off` is a run whose process is gone without a word.
+        state: `cut off` is a run whose process is gone without a word; `damaged` one of whose
+            files cannot be read.
         config: the name of the config it was started from.
         epochs: epochs finished.
         planned_epochs: epochs planned.
         best_val_loss: the lowest so far.
         scores: what `scores.json` holds, where there is one.
+        problem: what is damaged.
     """
 
     path: Path
@@ -55,6 +59,7 @@ class Summary:
     planned_epochs: int | None = None
     best_val_loss: float | None = None
     scores: dict[str, Any] | None = None
+    problem: str | None = None
 
 
 def create(folder: Path, config_name: str, now: datetime) -> Path:
@@ -126,7 +131,24 @@ def read_history(run: Path) -> list[dict[str, float]]:
         with path.open(encoding="utf-8", newline="") as stream:
             return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
     except (OSError, TypeError, ValueError, csv.Error) as error:
-        raise RunError(f"{path}: damaged: {error}.") from error
+        raise RunError(f"{path}: damaged: expected a table of numbers: {error}.") from error
+
+
+def read_scores(run: Path, split: str = "val") -> dict[str, Any] | None:
+    """Return the scores of a split, or None where there are none yet.
+
+    Raises:
+        RunError: the file is damaged.
+    """
+    path = run / scores_name(split, "json")
+    if not path.is_file():
+        return None
+    scores = _read_json(path)
+    for key in ("psnr", "gain_psnr"):
+        value = scores.get(key)
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise RunError(f"{path}: damaged: expected a number as {key}. Received: {value!r}.")
+    return scores
 
 
 def find(name: str, folder: Path = FOLDER) -> Path:
@@ -136,7 +158,7 @@ def find(name: str, folder: Path = FOLDER) -> Path:
         RunError: there is none.
     """
     for path in (Path(name), folder / name):
-        if (path / CONFIG).is_file():
+        if name and _started(path) is not None:
             return path
     known = [path.name for path in _directories(folder)]
     raise RunError(f"{name}: no such run under {folder}/." + did_you_mean(name, known))
@@ -154,50 +176,85 @@ def newest_with_weights(folder: Path = FOLDER) -> Path:
             f"No trained run under {folder}/. Train one first, as in:"
             " tidenhance train --config quickstart"
         )
-    return max(trained, key=lambda path: ((path / CONFIG).stat().st_mtime_ns, path.name))
+    return trained[-1]
 
 
 def summaries(folder: Path = FOLDER) -> list[Summary]:
-    """Return a summary of every run under `folder`, oldest first."""
+    """Return a summary of every run under `folder`, oldest first; empty without such a folder."""
     return [_summary(path) for path in _directories(folder)]
 
 
 def _directories(folder: Path) -> list[Path]:
-    found = [path.parent for path in folder.glob(f"*/{CONFIG}")]
-    return sorted(found, key=lambda path: ((path / CONFIG).stat().st_mtime_ns, path.name))
+    """Return the run directories under a folder, oldest first."""
+    try:
+        inside = list(folder.iterdir())
+    except OSError:
+        return []
+    started = {path: time for path in inside if (time := _started(path)) is not None}
+    return sorted(started, key=lambda path: (started[path], path.name))
+
+
+def _started(run: Path) -> int | None:
+    """Return when a run directory's config was written, or None if it is not a run directory."""
+    try:
+        return (run / CONFIG).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return None
 
 
 def _summary(run: Path) -> Summary:
+    # Not the validated config: that would import TensorFlow.
     try:
-        config = read_config(run)
+        config, _ = config_module.read(run / CONFIG)
         history = read_history(run)
+        scores = read_scores(run)
         state = _state(run)
-        path = run / scores_name("val", "json")
-        scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (RunError, OSError, ValueError):
-        return Summary(run, "damaged")
-    losses = [row["val_loss"] for row in history if "val_loss" in row]
+    except (ConfigError, RunError) as error:
+        return Summary(run, "damaged", problem=str(error))
+    provenance, training = (
+        section if isinstance(section := config.get(key), dict) else {}
+        for key in ("provenance", "training")
+    )
+    epochs = training.get("epochs")
+    losses = [row["val_loss"] for row in history if math.isfinite(row.get("val_loss", math.nan))]
     return Summary(
         path=run,
         state=state,
-        config=config.provenance.config if config.provenance else "?",
+        config=str(provenance.get("config", "?")),
         epochs=len(history),
-        planned_epochs=config.training.epochs,
+        planned_epochs=epochs if isinstance(epochs, int) else None,
         best_val_loss=min(losses, default=None),
         scores=scores,
     )
 
 
 def _state(run: Path) -> State:
-    noted = json.loads((run / STATE).read_text(encoding="utf-8"))
-    state: State = noted["state"]
-    return "cut off" if state == "running" and not _alive(noted["process"]) else state
+    noted = _read_json(run / STATE)
+    state, process = noted.get("state"), noted.get("process")
+    if state not in NOTED or not isinstance(process, int):
+        raise RunError(
+            f"{run / STATE}: damaged: expected one of {', '.join(NOTED)}, and a process."
+        )
+    return "cut off" if state == "running" and not _alive(process) else state
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: None)
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"{path}: damaged: {reason}.") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{path}: damaged: expected a JSON object.")
+    return value
 
 
 def _alive(process: int) -> bool:
+    if process <= 0:
+        return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
         return True

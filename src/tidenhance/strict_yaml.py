@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import yaml
@@ -13,15 +14,10 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
 
 Key = tuple[str | int, ...]
+At = Callable[[int], str]
 
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader with YAML 1.2's core schema in place of YAML 1.1's."""
-
-
-_Loader.yaml_implicit_resolvers = {}
-
-for _tag, _pattern, _first in (
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("int", r"[-+]?[0-9]+", "-+0123456789"),
@@ -30,102 +26,138 @@ for _tag, _pattern, _first in (
         r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
         "-+.0123456789",
     ),
-):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
-    )
+)
 
 
-def parse(text: str, source: str) -> tuple[Any, dict[Key, int]]:
-    """Return the data in a YAML text, and the line (from 1) on which each key's entry begins.
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which notes aliases, anchors and tags instead of following them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.refused: list[tuple[int, str]] = []
+        self._depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        start, end = event.start_mark, event.end_mark
+        line = start.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            self.get_event()  # type: ignore[no-untyped-call]
+            self.refused.append((line, f"aliases are not allowed. Received: *{event.anchor}."))
+            return yaml.ScalarNode(f"{_TAG}null", "", start, end)
+        if event.anchor is not None:
+            self.refused.append((line, f"anchors are not allowed. Received: &{event.anchor}."))
+            event.anchor = None
+        if event.tag is not None:
+            shown = event.tag.replace(_TAG, "!!")
+            self.refused.append((line, f"tags are not allowed. Received: {shown}."))
+            event.tag = None
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(
+                problem=f"nested more than {MAX_DEPTH} levels deep", problem_mark=start
+            )
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper without anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+        return True
+
+
+# YAML 1.2's core schema, octal and hexadecimal numbers left out, in place of YAML 1.1's.
+for _class in (_Loader, _Dumper):
+    _class.yaml_implicit_resolvers = {}
+    for _kind, _pattern, _first in _SCALARS:
+        _class.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), list(_first))
+
+
+def parse(text: str, at: At) -> tuple[Any, dict[Key, str]]:
+    """Return the data in a YAML text, and the place where each key's entry begins.
 
     Args:
         text: one YAML document.
-        source: what to call it in errors, a file's name as a rule.
+        at: returns the name of a place, as in `config.yaml:12`, from a line number (from 1).
 
     Raises:
         ConfigError: the text is too large or not YAML, or has duplicate keys, keys that are not
-            words, aliases, tags or more than one document; every such place is listed.
+            words, aliases, anchors or tags; of those every one is listed.
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
-        raise ConfigError(f"{source}: expected at most {MAX_BYTES:,} bytes of YAML.")
+        raise ConfigError(f"{at(1)}: expected at most {MAX_BYTES:,} bytes of YAML.")
+    problems: list[str] = []
+    places: dict[Key, str] = {}
     try:
-        _refuse_aliases_and_depth(text, source)
         loader = _Loader(text)
         try:
             root = loader.get_single_node()
-            problems: list[str] = []
-            lines: dict[Key, int] = {}
-            data = _construct(loader, root, (), lines, problems, source)
+        except (ValueError, OverflowError) as error:  # of chr and int: "\\U00110000"
+            raise ConfigError(f"{at(loader.line + 1)}: not valid YAML: {error}.") from error
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        problem = f"{error.problem or ''} {error.context or ''}".strip()
-        raise ConfigError(f"{source}:{line}: not valid YAML: {problem}.") from error
-    except (yaml.YAMLError, ValueError) as error:
-        problem = str(error).partition("\n")[0]
-        raise ConfigError(f"{source}: not valid YAML: {problem}.") from error
+        mark = error.problem_mark or error.context_mark
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigError(
+            f"{at(mark.line + 1 if mark else 1)}: not valid YAML: {problem}."
+        ) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError(
+            f"{at(line)}: not text: the character U+{error.character:04X} is not allowed."
+        ) from error
+    problems += [f"{at(line)}: {problem}" for line, problem in loader.refused]
+    data = None if root is None else _construct(loader, root, (), places, problems, at)
     if problems:
         raise ConfigError("\n".join(problems))
-    return data, lines
+    return data, places
 
 
-def _refuse_aliases_and_depth(text: str, source: str) -> None:
-    depth = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1 if event.start_mark else 0
-        if isinstance(event, yaml.AliasEvent):
-            raise ConfigError(
-                f"{source}:{line}: aliases are not allowed. Received: *{event.anchor}."
-            )
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                raise ConfigError(f"{source}:{line}: nested more than {MAX_DEPTH} levels deep.")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+def dump(data: Any) -> str:
+    """Return data (dictionaries, lists, strings, numbers, None) as YAML that `parse` reads back."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
+def dotted(key: Key) -> str:
+    """Return a key as it is written in `KEY=VALUE`, as in `training.epochs`."""
+    return ".".join(part if part.isprintable() else repr(part) for part in map(str, key))
 
 
 def _construct(
-    loader: yaml.SafeLoader,
-    node: yaml.Node | None,
-    key: Key,
-    lines: dict[Key, int],
-    problems: list[str],
-    source: str,
+    loader: _Loader, node: yaml.Node, key: Key, places: dict[Key, str], problems: list[str], at: At
 ) -> Any:
-    if node is None:
-        return None
-    line = node.start_mark.line + 1
-    lines.setdefault(key, line)
-    if isinstance(node, yaml.MappingNode) and node.tag == "tag:yaml.org,2002:map":
+    place = places.setdefault(key, at(node.start_mark.line + 1))
+    if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            name = key_node.value
-            line = key_node.start_mark.line + 1
+            place = at(key_node.start_mark.line + 1)
             if not isinstance(key_node, yaml.ScalarNode):
-                problems.append(f"{source}:{line}: expected a word as the key.")
+                problems.append(f"{place}: expected a word as the key.")
                 continue
+            name = key_node.value
+            inner = (*key, name)
             if name in mapping:
-                first = lines[(*key, name)]
-                dotted = ".".join(map(str, (*key, name)))
-                problems.append(f"{source}:{line}: {dotted}: given already on line {first}.")
+                first = "" if places[inner] == place else f"; first at {places[inner]}"
+                problems.append(f"{place}: {dotted(inner)}: given twice{first}.")
                 continue
-            lines[(*key, name)] = line
-            mapping[name] = _construct(loader, value_node, (*key, name), lines, problems, source)
+            places[inner] = place
+            mapping[name] = _construct(loader, value_node, inner, places, problems, at)
         return mapping
-    if isinstance(node, yaml.SequenceNode) and node.tag == "tag:yaml.org,2002:seq":
+    if isinstance(node, yaml.SequenceNode):
         return [
-            _construct(loader, item, (*key, index), lines, problems, source)
+            _construct(loader, item, (*key, index), places, problems, at)
             for index, item in enumerate(node.value)
         ]
-    kind = node.tag.removeprefix("tag:yaml.org,2002:")
-    if not isinstance(node, yaml.ScalarNode) or kind not in ("bool", "null", "int", "float", "str"):
-        problems.append(f"{source}:{line}: tags are not allowed. Received: {node.tag}.")
-        return None
-    if kind == "int":
-        return int(node.value)
-    if kind == "float":
-        return loader.construct_yaml_float(node)
+    if node.tag == f"{_TAG}int":
+        try:
+            return int(node.value)
+        except ValueError:  # Python's limit on digits
+            problems.append(f"{place}: {dotted(key)}: a number of {len(node.value)} digits.")
+            return None
+    if node.tag == f"{_TAG}float":
+        return float(node.value.replace(".inf", "inf"))
     return loader.construct_object(node)

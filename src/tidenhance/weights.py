@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import keras
@@ -43,8 +44,10 @@ def load(network: keras.Model, path: Path) -> None:
     if not path.is_file():
         raise RunError(f"{path}: no such file.")
     try:
-        network.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        # Keras only warns where it leaves layers at their fresh weights.
+        with warnings.catch_warnings(action="error"):
+            network.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         reason = str(error).partition("\n")[0]
         raise RunError(f"{path}: not the weights of this {network.name}: {reason}") from error
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tidenhance import images
 from tidenhance.data import distortions
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
-from tidenhance.data.pairs import SPLITS, Split, index_by_name
+from tidenhance.data.datasets.tid2013 import Key
+from tidenhance.data.pairs import SPLITS, Split, index_by_name, size_of
 from tidenhance.errors import ImageError
 from tidenhance.progress import Progress, ignore
 
@@ -32,9 +34,10 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
         `pairs`: the number of level-5 pairs by split, the article's splits; `identity_mse`: the
         mean over those pairs of the MSE of doing nothing, images in [0, 1], by split, null where
         there are none; `identity_mse_of_the_archive`: the same, measured on the real archive;
-        `references`, `distorted`: numbers of files; `sizes`: pictures by size, as "512 x 384";
-        `psnrc`: for each type and level the mean in dB over i01 to i15, and the archive's;
-        `problems`: one line each.
+        `references`, `distorted`: numbers of files, hidden ones aside; `sizes`: pictures by size,
+        as "512 x 384"; `psnrc`: for each type and level the mean in dB over i01 to i15, and the
+        archive's; `problems`: one line each, and one for all the pictures of a level, a type or a
+        reference where all are missing.
 
     Raises:
         DataError: the folder is not there, or is not TID2013's.
@@ -42,64 +45,47 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
     folder = tid2013.find_root(str(root))
     references = index_by_name(folder / tid2013.REFERENCE_FOLDER)
     distorted = index_by_name(folder / tid2013.DISTORTED_FOLDER)
-    problems = [
-        f"{tid2013.REFERENCE_FOLDER if paths is references else tid2013.DISTORTED_FOLDER}:"
-        f" only one expected of: {', '.join(path.name for path in same)}"
-        for paths in (references, distorted)
-        for same in paths.values()
-        if len(same) > 1
-    ]
-    values: dict[tuple[int, int, int], float] = {}
-    sizes: dict[str, int] = {}
-    expected = set()
+    problems = _names_at_fault(references, distorted)
+    values: dict[Key, float] = {}
+    sizes: Counter[str] = Counter()
     for number in tid2013.REFERENCES:
         progress(number - 1, len(tid2013.REFERENCES))
-        reference_file = f"{tid2013.reference_name(number)}.bmp"
-        names = {
-            f"{tid2013.distorted_name(number, distortion, level)}.bmp": (number, distortion, level)
-            for distortion in tid2013.TYPES
-            for level in tid2013.LEVELS
-        }
-        expected |= {reference_file, *names}
-        if reference_file not in references:
-            problems.append(f"{tid2013.REFERENCE_FOLDER}/{reference_file}: missing")
+        if tid2013.reference_file(number) not in references:
             continue
-        absent = [name for name in names if name not in distorted]
-        problems += [f"{tid2013.DISTORTED_FOLDER}/{name}: missing" for name in absent]
+        reference_path = references[tid2013.reference_file(number)][0]
         try:
-            reference = images.read_rgb(references[reference_file][0])
+            reference = images.read_rgb(reference_path)
         except ImageError as error:
             problems.append(str(error))
             continue
-        _count(sizes, reference)
-        for name, key in names.items():
-            if name in absent:
+        sizes[size_of(reference)] += 1
+        for key in _keys(number):
+            if tid2013.distorted_file(*key) not in distorted:
                 continue
+            path = distorted[tid2013.distorted_file(*key)][0]
             try:
-                picture = images.read_rgb(distorted[name][0])
+                picture = images.read_rgb(path)
             except ImageError as error:
                 problems.append(str(error))
                 continue
-            _count(sizes, picture)
-            if picture.shape == reference.shape:
-                values[key] = psnrc(reference, picture)
-            else:
-                problems.append(f"{distorted[name][0]}: another size than its reference")
+            sizes[size_of(picture)] += 1
+            if picture.shape != reference.shape:
+                problems.append(
+                    f"{path}: expected the size of its reference {reference_path.name},"
+                    f" {size_of(reference)}. Received: {size_of(picture)}."
+                )
+                continue
+            values[key] = psnrc(reference, picture)
+            if math.isinf(values[key]):
+                problems.append(f"{path}: the same as its reference {reference_path.name}")
     progress(len(tid2013.REFERENCES), len(tid2013.REFERENCES))
-    for index, name in (
-        (references, tid2013.REFERENCE_FOLDER),
-        (distorted, tid2013.DISTORTED_FOLDER),
-    ):
-        problems += [
-            f"{name}/{index[f][0].name}: not part of TID2013" for f in index if f not in expected
-        ]
     if len(sizes) > 1:
         problems.append(f"pictures of several sizes: {', '.join(sizes)}")
     return {
         "root": str(folder),
         "references": sum(map(len, references.values())),
         "distorted": sum(map(len, distorted.values())),
-        "sizes": sizes,
+        "sizes": dict(sizes),
         "level": LEVEL,
         **_by_split(values),
         "identity_mse_of_the_archive": IDENTITY_MSE,
@@ -108,12 +94,40 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
     }
 
 
-def _count(sizes: dict[str, int], picture: NDArray[np.uint8]) -> None:
-    size = f"{picture.shape[1]} x {picture.shape[0]}"
-    sizes[size] = sizes.get(size, 0) + 1
+def _keys(number: int) -> list[Key]:
+    return [(number, kind, level) for kind in tid2013.TYPES for level in tid2013.LEVELS]
 
 
-def _by_split(values: dict[tuple[int, int, int], float]) -> dict[str, Any]:
+def _names_at_fault(
+    references: dict[str, list[Path]], distorted: dict[str, list[Path]]
+) -> list[str]:
+    """Return one line for each name that is missing, exists twice, or is not part of TID2013."""
+    reference_files = {number: tid2013.reference_file(number) for number in tid2013.REFERENCES}
+    lines = [
+        f"{tid2013.REFERENCE_FOLDER}/{name}: missing"
+        for name in reference_files.values()
+        if name not in references
+    ]
+    expected = [
+        key for n, name in reference_files.items() if name in references for key in _keys(n)
+    ]
+    missing = [key for key in expected if tid2013.distorted_file(*key) not in distorted]
+    lines += tid2013.missing_lines(missing, expected)
+    distorted_files = {tid2013.distorted_file(*k) for n in tid2013.REFERENCES for k in _keys(n)}
+    for folder, index, known in (
+        (tid2013.REFERENCE_FOLDER, references, set(reference_files.values())),
+        (tid2013.DISTORTED_FOLDER, distorted, distorted_files),
+    ):
+        lines += tid2013.colliding_lines(folder, index, index)
+        lines += [
+            f"{folder}/{paths[0].name}: not part of TID2013"
+            for name, paths in index.items()
+            if name not in known
+        ]
+    return lines
+
+
+def _by_split(values: dict[Key, float]) -> dict[str, Any]:
     article = tid2013.Splits()
     errors = {
         split: [
@@ -129,12 +143,13 @@ def _by_split(values: dict[tuple[int, int, int], float]) -> dict[str, Any]:
     }
 
 
-def _by_type(values: dict[tuple[int, int, int], float]) -> dict[str, Any]:
+def _by_type(values: dict[Key, float]) -> dict[str, Any]:
     found = {}
     for distortion, module in distortions.by_number().items():
         means = []
         for level in tid2013.LEVELS:
-            some = [values[k] for n in MEASURED_ON if (k := (n, distortion, level)) in values]
-            means.append(float(np.mean(some)) if some else None)
+            some = [values.get((n, distortion, level), math.inf) for n in MEASURED_ON]
+            finite = [value for value in some if math.isfinite(value)]
+            means.append(float(np.mean(finite)) if finite else None)
         found[str(distortion)] = {"name": module.NAME, "mean": means, "archive": list(module.PSNRC)}
     return found

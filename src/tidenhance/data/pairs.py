@@ -59,9 +59,14 @@ def read(
     if distorted.shape != reference.shape:
         raise DataError(
             f"{pair.distorted}: expected the size of its reference {pair.reference.name},"
-            f" {_size(reference)}. Received: {_size(distorted)}."
+            f" {size_of(reference)}. Received: {size_of(distorted)}."
         )
     return distorted, reference
+
+
+def size_of(pixels: NDArray[np.uint8]) -> str:
+    """Return the size of a picture, (H, W, 3), as people write it: `512 x 384`, width first."""
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"
 
 
 def shared(splits: dict[Split, list[str]]) -> list[str]:
@@ -70,23 +75,37 @@ def shared(splits: dict[Split, list[str]]) -> list[str]:
     return sorted(name for name, count in counts.items() if count > 1)
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Return what a folder holds, sorted, without hidden files, whose names begin with a dot.
+
+    Raises:
+        DataError: the folder is not there, or cannot be listed.
+    """
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except FileNotFoundError as error:
+        raise DataError(f"{folder}: no such folder.") from error
+    except NotADirectoryError as error:
+        raise DataError(f"{folder}: expected a folder. Received: a file.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{folder}: cannot be listed: {reason}.") from error
+
+
 def index_by_name(folder: Path) -> dict[str, list[Path]]:
     """Return a folder's files by lower-case name; where names collide, there are several.
 
     Raises:
-        DataError: the folder cannot be listed.
+        DataError: the folder is not there, or cannot be listed.
     """
     index: dict[str, list[Path]] = {}
-    try:
-        for path in sorted(folder.iterdir()):
-            index.setdefault(path.name.lower(), []).append(path)
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed: {error.strerror or error}.") from error
+    for path in files_in(folder):
+        index.setdefault(path.name.lower(), []).append(path)
     return index
 
 
 def raise_problems(where: Path, problems: Iterable[str], most: int = 40) -> None:
-    """Raise one error that lists all problems, if there are any.
+    """Raise one error that lists the problems, the first `most` of them, if there are any.
 
     Raises:
         DataError: there are problems.
@@ -96,7 +115,3 @@ def raise_problems(where: Path, problems: Iterable[str], most: int = 40) -> None
         return
     rest = [f"… and {len(listed) - most} more"] if len(listed) > most else []
     raise DataError("\n  ".join([f"{where}:", *listed[:most], *rest]))
-
-
-def _size(pixels: NDArray[np.uint8]) -> str:
-    return f"{pixels.shape[1]} x {pixels.shape[0]}"

@@ -5,11 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +24,18 @@ from tidenhance import images
 from tidenhance.data import distortions, sample
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
-from tidenhance.errors import DataError
+from tidenhance.data.pairs import files_in, size_of
+from tidenhance.errors import DataError, TidenhanceError, WriteError
 from tidenhance.files import write_text
 
 Pixels = NDArray[np.uint8]
 
 SIZE = (512, 384)
+SMALLEST_SIDE = 64
 RECORD = "synthesis.json"
-PSNRC_FILE = Path("metrics_values") / "PSNRc.txt"
+METRICS_FOLDER = "metrics_values"
+PSNRC_FILE = "PSNRc.txt"
+FOLDERS = (tid2013.REFERENCE_FOLDER, tid2013.DISTORTED_FOLDER, METRICS_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -50,26 +60,33 @@ def reference_pictures(source: str, size: tuple[int, int] = SIZE) -> dict[str, P
     Args:
         source: a folder of photographs, or `sample` for those inside scikit-image and the drawn
             picture. To 24 photographs from a folder the drawn picture is added as the 25th.
-        size: width and height in pixels.
+        size: width and height in pixels, at least 64.
 
     Raises:
-        DataError: the folder is missing or empty, holds more than 25 pictures, or a picture is
-            smaller than `size`.
+        DataError: the folder is missing or empty, holds more than 25 pictures, a picture is
+            smaller than `size`, or `size` is too small.
         ImageError: a picture cannot be read.
     """
-    drawn = {"drawn": sample.drawn(*size)}
+    if min(size) < SMALLEST_SIDE:
+        raise DataError(
+            f"Expected a size of at least {SMALLEST_SIDE} x {SMALLEST_SIDE}, since some"
+            f" distortions work in blocks. Received: {size[0]} x {size[1]}."
+        )
     if source == "sample":
-        return {n: _crop(p, size, n) for n, p in sorted(sample.photographs().items())} | drawn
-    folder = Path(source)
-    if not folder.is_dir():
-        raise DataError(f"{source}: expected a folder of photographs, or the word 'sample'.")
-    paths = sorted(p for p in folder.iterdir() if images.is_picture_name(p))
+        photographs = {n: _crop(p, size, n) for n, p in sorted(sample.photographs().items())}
+        return photographs | {"drawn": sample.drawn(*size)}
+    try:
+        paths = [path for path in files_in(Path(source)) if images.is_picture_name(path)]
+    except DataError as error:
+        raise DataError(f"{error} Expected photographs in it, or the word 'sample'.") from error
     if not 1 <= len(paths) <= len(tid2013.REFERENCES):
         raise DataError(f"{source}: expected 1 to 25 photographs. Received: {len(paths)}.")
     pictures = {
         path.name: _crop(images.read_picture(path).pixels, size, str(path)) for path in paths
     }
-    return pictures | drawn if len(pictures) == len(tid2013.REFERENCES) - 1 else pictures
+    if len(pictures) == len(tid2013.REFERENCES) - 1:
+        pictures["drawn"] = sample.drawn(*size)
+    return pictures
 
 
 def synthesise(
@@ -97,10 +114,12 @@ def synthesise(
     Raises:
         DataError: `root` holds something else.
         WriteError: a file cannot be written.
+        TidenhanceError: a worker process was killed.
     """
     _claim(root, references, seed)
-    for folder in (tid2013.REFERENCE_FOLDER, tid2013.DISTORTED_FOLDER, PSNRC_FILE.parent):
-        (root / folder).mkdir(exist_ok=True)
+    for folder in FOLDERS:
+        _make_folder(root / folder)
+    _remove_unfinished(root)
     for number, pixels in enumerate(references, start=1):
         images.write_rgb(_reference_path(root, number), pixels)
     tasks = [
@@ -109,18 +128,12 @@ def synthesise(
         for distortion in sorted(set(types))
         for level in sorted(set(levels))
     ]
-    missing = [task for task in tasks if not _distorted_path(task).exists()]
+    missing = [task for task in tasks if not _distorted_path(task).is_file()]
     done = len(tasks) - len(missing)
     yield done, len(tasks)
-    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        try:
-            for future in as_completed([pool.submit(_make, task) for task in missing]):
-                future.result()
-                done += 1
-                yield done, len(tasks)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for _ in _make_all(missing, workers):
+        done += 1
+        yield done, len(tasks)
     _write_psnrc(root, len(references))
 
 
@@ -129,8 +142,7 @@ def _crop(pixels: Pixels, size: tuple[int, int], name: str) -> Pixels:
     top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
     if top < 0 or left < 0:
         raise DataError(
-            f"{name}: expected at least {width} x {height}."
-            f" Received: {pixels.shape[1]} x {pixels.shape[0]}."
+            f"{name}: expected at least {width} x {height}. Received: {size_of(pixels)}."
         )
     return pixels[top : top + height, left : left + width]
 
@@ -140,17 +152,91 @@ def _claim(root: Path, references: Sequence[Pixels], seed: int) -> None:
     digests = [hashlib.sha256(pixels.tobytes()).hexdigest() for pixels in references]
     record = {"seed": seed, "references_sha256": digests}
     path = root / RECORD
+    _make_folder(root)
     if path.is_file():
-        if json.loads(path.read_text(encoding="utf-8")) != record:
-            raise DataError(
-                f"{root}: holds pictures made from other references or with another seed"
-                f" (see {path.name}). Give another --out."
+        found = _read_record(path)
+        if found != record:
+            made = (
+                "from other references, or in another size"
+                if found.get("seed") == seed
+                else f"with the seed {found.get('seed')}. Received: {seed}"
             )
-    elif root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise DataError(f"{root}: holds pictures made {made}. Give another --out.")
+    elif files_in(root):
         raise DataError(f"{root}: expected an empty or new folder, or one made by data synth.")
     else:
-        root.mkdir(parents=True, exist_ok=True)
         write_text(path, json.dumps(record, indent=2) + "\n")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DataError(f"{folder}: expected a folder, or nothing. Received: a file.") from error
+    except OSError as error:
+        raise WriteError(f"{folder}: cannot be made: {error.strerror or error}") from error
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}.") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{path}: expected what data synth writes. Received: something else.")
+    return record
+
+
+def _remove_unfinished(root: Path) -> None:
+    """Remove the temporary files of `files.replacing` that a killed call left behind."""
+    for pattern in (f".????????.{RECORD}", *(f"{folder}/.????????.*" for folder in FOLDERS)):
+        for path in root.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def _make_all(tasks: Sequence[Task], workers: int) -> Iterator[None]:
+    """Make the pictures in processes of their own; yield after each."""
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_end_with_parent
+    )
+    try:
+        with _interrupts_held_back():
+            futures = [pool.submit(_make, task) for task in tasks]
+        for future in as_completed(futures):
+            future.result()
+            yield
+    except BrokenProcessPool as error:
+        raise TidenhanceError(
+            "A worker process was killed, perhaps for want of memory. The same command goes on"
+            " where this one ended; give it fewer --workers."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    # The workers started meanwhile inherit the mask, so that Ctrl-C stops this process alone.
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """Let this worker end when its parent is killed; it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _make(task: Task) -> None:
@@ -171,7 +257,7 @@ def _write_psnrc(root: Path, references: int) -> None:
         name = tid2013.reference_name(number)
         for path in sorted((root / tid2013.DISTORTED_FOLDER).glob(f"{name}_*.bmp")):
             lines.append(f"{psnrc(reference, images.read_rgb(path)):.5f}\n")
-    write_text(root / PSNRC_FILE, "".join(lines))
+    write_text(root / METRICS_FOLDER / PSNRC_FILE, "".join(lines))
 
 
 def _reference_path(root: Path, number: int) -> Path:

@@ -18,8 +18,16 @@ def build(*, epsilon: Annotated[float, Field(gt=0)] = 1e-3) -> keras.losses.Loss
     Args:
         epsilon: where the loss turns from quadratic to linear, in units of the images.
     """
+    return Charbonnier(epsilon)
 
-    def charbonnier(y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
-        return ops.mean(ops.sqrt(ops.square(y_true - y_pred) + epsilon**2), axis=-1)
 
-    return keras.losses.LossFunctionWrapper(charbonnier, name="charbonnier")
+class Charbonnier(keras.losses.Loss):
+    """sqrt((y_true - y_pred)^2 + epsilon^2), averaged over channels, then over all else."""
+
+    def __init__(self, epsilon: float) -> None:
+        super().__init__(name="charbonnier")
+        self._epsilon = epsilon
+
+    def call(self, y_true: keras.KerasTensor, y_pred: keras.KerasTensor) -> keras.KerasTensor:
+        """Return (B, H, W) from (B, H, W, C)."""
+        return ops.mean(ops.sqrt(ops.square(y_true - y_pred) + self._epsilon**2), axis=-1)

@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from tidenhance import images
-from tidenhance.data.pairs import Pair, Pairs, Split, raise_problems
-from tidenhance.errors import DataError
+from tidenhance.data.pairs import SPLITS, Pair, Pairs, Split, files_in, raise_problems
+from tidenhance.errors import DataError, did_you_mean
 
 Patterns = Annotated[list[str], Field(min_length=1)]
 
@@ -24,10 +24,9 @@ class Splits(BaseModel):
     val: Patterns
     test: list[str] = []
 
-    def of(self, name: str) -> list[Split]:
-        """Return the splits whose patterns match a reference's name."""
-        patterns: dict[Split, list[str]] = {"train": self.train, "val": self.val, "test": self.test}
-        return [s for s, some in patterns.items() if any(fnmatchcase(name, p) for p in some)]
+    def of(self, split: Split) -> list[str]:
+        """Return a split's patterns."""
+        return {"train": self.train, "val": self.val, "test": self.test}[split]
 
 
 def load(
@@ -41,7 +40,8 @@ def load(
 
     A distorted picture belongs to the reference of the same name, or to that whose name, with an
     underscore after it, its own name begins with: `bridge.jpg` and `bridge_noise.png` both belong
-    to `bridge.png`. The longest such name counts. References that no pattern matches are left out.
+    to `bridge.png`. The longest such name counts. References that no pattern matches are left out,
+    and so are hidden files, whose names begin with a dot.
 
     Args:
         root: the folder that holds the two folders.
@@ -50,9 +50,9 @@ def load(
         splits: patterns of the references' names (without ending) in each split.
 
     Raises:
-        DataError: a folder is missing, two references have one name, a distorted picture has no
-            reference, a reference matches two splits or has no distorted picture, or a split with
-            patterns is empty; all such names are listed.
+        DataError: a folder is missing or holds no pictures, two references have one name, a
+            distorted picture has no reference, a reference matches two splits or has no distorted
+            picture, or a pattern matches no reference; all such names are listed.
     """
     if root is None:
         raise DataError(
@@ -67,14 +67,19 @@ def load(
             problems.append(f"{reference}/{path.name}: {references[path.stem].name} has its name")
         references[path.stem] = path
     split_of: dict[str, Split] = {}
-    for name in references:
-        matching = splits.of(name)
-        if len(matching) > 1:
-            problems.append(f"{reference}/{name}: in the splits {' and '.join(matching)}")
-        elif matching:
-            split_of[name] = matching[0]
+    for split in SPLITS:
+        for pattern in splits.of(split):
+            matching = [name for name in references if fnmatchcase(name, pattern)]
+            if not matching:
+                hint = did_you_mean(pattern, references)
+                problems.append(f"splits.{split}: no reference matches '{pattern}'.{hint}")
+            for name in matching:
+                if split_of.setdefault(name, split) != split:
+                    problems.append(
+                        f"{reference}/{name}: in the splits {split_of[name]} and {split}"
+                    )
 
-    pairs: Pairs = {"train": [], "val": [], "test": []}
+    pairs: Pairs = {split: [] for split in SPLITS}
     for path in _pictures(folder / distorted):
         owner = _owner(path.stem, references)
         if owner is None:
@@ -92,17 +97,15 @@ def load(
     problems += [
         f"{reference}/{name}: no distorted picture" for name in sorted(split_of.keys() - paired)
     ]
-    for split in ("train", "val", "test"):
-        if not pairs[split] and getattr(splits, split):
-            problems.append(f"splits.{split}: no pair matches {', '.join(getattr(splits, split))}")
     raise_problems(folder, problems)
     return pairs
 
 
 def _pictures(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder.")
-    return sorted(path for path in folder.iterdir() if images.is_picture_name(path))
+    pictures = [path for path in files_in(folder) if images.is_picture_name(path)]
+    if not pictures:
+        raise DataError(f"{folder}: expected pictures in it. Received: none.")
+    return pictures
 
 
 def _owner(name: str, references: dict[str, Path]) -> str | None:

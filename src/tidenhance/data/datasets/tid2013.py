@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tidenhance.data.pairs import Pair, Pairs, Split, index_by_name, raise_problems, shared
+from tidenhance.data.pairs import (
+    SPLITS,
+    Pair,
+    Pairs,
+    Split,
+    files_in,
+    index_by_name,
+    raise_problems,
+    shared,
+)
 from tidenhance.errors import DataError
 
 REFERENCES = tuple(range(1, 26))
@@ -20,6 +30,9 @@ Reference = Annotated[int, Field(ge=1, le=25)]
 Type = Annotated[int, Field(ge=1, le=24)]
 Level = Annotated[int, Field(ge=1, le=5)]
 
+Key = tuple[int, int, int]
+"""A distorted picture's reference, type and level."""
+
 HOW_TO_GET = """\
 TID2013 is free for education and research. To get it:
   1. download tid2013.rar (about 913 MB) from ponomarenko.info/tid2013.htm
@@ -30,6 +43,14 @@ Or make a stand-in from your own photographs, or from the sample ones:
   tidenhance data synth --references FOLDER|sample --out tid2013-synth --levels 5"""
 
 
+_GROUPS: tuple[tuple[Callable[[Key], tuple[int, ...]], str], ...] = (
+    (lambda key: key[:1], "reference {}"),
+    (lambda key: key[2:], "level {}"),
+    (lambda key: key[1:2], "type {}"),
+    (lambda key: key[1:], "type {}, level {}"),
+)
+
+
 def reference_name(number: int) -> str:
     """Return a reference's name, as in `i05`."""
     return f"i{number:02d}"
@@ -38,6 +59,16 @@ def reference_name(number: int) -> str:
 def distorted_name(reference: int, distortion: int, level: int) -> str:
     """Return a distorted picture's name, as in `i05_10_3`: reference, type, level."""
     return f"{reference_name(reference)}_{distortion:02d}_{level}"
+
+
+def reference_file(number: int) -> str:
+    """Return a reference's file name in lower case, as in `i05.bmp`."""
+    return f"{reference_name(number)}.bmp"
+
+
+def distorted_file(reference: int, distortion: int, level: int) -> str:
+    """Return a distorted picture's file name in lower case, as in `i05_10_3.bmp`."""
+    return f"{distorted_name(reference, distortion, level)}.bmp"
 
 
 class Splits(BaseModel):
@@ -51,12 +82,7 @@ class Splits(BaseModel):
 
     @model_validator(mode="after")
     def _disjoint(self) -> Splits:
-        twice = shared(
-            {
-                split: [reference_name(n) for n in self.of(split)]
-                for split in ("train", "val", "test")
-            }
-        )
+        twice = shared({split: [reference_name(n) for n in self.of(split)] for split in SPLITS})
         if twice:
             raise ValueError(
                 f"each reference belongs to one split only, once; twice: {', '.join(twice)}"
@@ -89,43 +115,91 @@ def load(
 
     Raises:
         DataError: the folder is not there, or files that were asked for are missing or exist twice
-            under names that differ in case only; all are listed.
+            under names that differ in case only; they are listed.
     """
     folder = find_root(root)
     references = index_by_name(folder / REFERENCE_FOLDER)
     distorted = index_by_name(folder / DISTORTED_FOLDER)
-    problems: list[str] = []
-
-    def only(index: dict[str, list[Path]], folder_name: str, name: str) -> Path:
-        found = index.get(name, [])
-        if not found:
-            problems.append(f"{folder_name}/{name}: missing")
-        elif len(found) > 1:
-            problems.append(
-                f"{folder_name}: only one expected of: {', '.join(p.name for p in found)}"
+    keys: dict[Split, list[Key]] = {
+        split: [
+            (number, distortion, level)
+            for number in splits.of(split)
+            for distortion in sorted(set(types))
+            for level in sorted(set(levels))
+        ]
+        for split in SPLITS
+    }
+    chosen = [key for split in SPLITS for key in keys[split]]
+    reference_files = [reference_file(number) for split in SPLITS for number in splits.of(split)]
+    raise_problems(
+        folder,
+        [
+            *(
+                f"{REFERENCE_FOLDER}/{name}: missing"
+                for name in reference_files
+                if name not in references
+            ),
+            *missing_lines(
+                [key for key in chosen if distorted_file(*key) not in distorted], chosen
+            ),
+            *colliding_lines(REFERENCE_FOLDER, references, reference_files),
+            *colliding_lines(DISTORTED_FOLDER, distorted, [distorted_file(*k) for k in chosen]),
+        ],
+    )
+    return {
+        split: [
+            Pair(
+                name=distorted_name(number, distortion, level),
+                distorted=distorted[distorted_file(number, distortion, level)][0],
+                reference=references[reference_file(number)][0],
+                reference_name=reference_name(number),
+                type=distortion,
+                level=level,
             )
-        return found[0] if found else Path(name)
+            for number, distortion, level in keys[split]
+        ]
+        for split in SPLITS
+    }
 
-    pairs: Pairs = {}
-    for split in ("train", "val", "test"):
-        pairs[split] = []
-        for number in splits.of(split):
-            reference = only(references, REFERENCE_FOLDER, f"{reference_name(number)}.bmp")
-            for distortion in sorted(set(types)):
-                for level in sorted(set(levels)):
-                    name = distorted_name(number, distortion, level)
-                    pairs[split].append(
-                        Pair(
-                            name=name,
-                            distorted=only(distorted, DISTORTED_FOLDER, f"{name}.bmp"),
-                            reference=reference,
-                            reference_name=reference_name(number),
-                            type=distortion,
-                            level=level,
-                        )
-                    )
-    raise_problems(folder, problems)
-    return pairs
+
+def missing_lines(missing: Iterable[Key], expected: Iterable[Key]) -> list[str]:
+    """Return one line a missing distorted picture, or one for many that go together.
+
+    Where all the expected pictures of a reference, a level, a type, or a type at one level are
+    missing, and they are more than one, they are counted in one line.
+
+    Args:
+        missing: the pictures that are not there.
+        expected: the pictures that should be there, the missing among them.
+    """
+    left, rest = set(missing), set(expected)
+    lines: list[str] = []
+    for part_of, title in _GROUPS:
+        groups: dict[tuple[int, ...], set[Key]] = {}
+        for key in sorted(rest):
+            groups.setdefault(part_of(key), set()).add(key)
+        for part, group in groups.items():
+            if len(group) > 1 and group <= left:
+                name = title.format(*part)
+                lines.append(f"{DISTORTED_FOLDER}: all {len(group)} of {name} missing")
+                left -= group
+                rest = rest - group
+    return lines + [f"{DISTORTED_FOLDER}/{distorted_file(*key)}: missing" for key in sorted(left)]
+
+
+def colliding_lines(folder: str, index: dict[str, list[Path]], names: Iterable[str]) -> list[str]:
+    """Return one line for each name that several files have, but for upper and lower case.
+
+    Args:
+        folder: the name of the folder, for the lines.
+        index: the folder's files by lower-case name.
+        names: the lower-case names to look at.
+    """
+    return [
+        f"{folder}: only one expected of: {', '.join(path.name for path in index[name])}"
+        for name in names
+        if len(index.get(name, ())) > 1
+    ]
 
 
 def find_root(root: str | None) -> Path:
@@ -137,11 +211,16 @@ def find_root(root: str | None) -> Path:
     if root is None:
         raise DataError(f"No data folder was named.\n{HOW_TO_GET}")
     folder = Path(root)
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder.\n{HOW_TO_GET}")
-    missing = [n for n in (REFERENCE_FOLDER, DISTORTED_FOLDER) if not (folder / n).is_dir()]
+    try:
+        names = {path.name for path in files_in(folder)}
+    except DataError as error:
+        raise DataError(f"{error}\n{HOW_TO_GET}") from error
+    missing = [name for name in (REFERENCE_FOLDER, DISTORTED_FOLDER) if name not in names]
     if missing:
-        inside = sorted(folder.glob(f"*/{DISTORTED_FOLDER}"))
-        hint = f" Did you mean '{inside[0].parent}'?" if inside else f"\n{HOW_TO_GET}"
-        raise DataError(f"{folder}: expected the folders {' and '.join(missing)} in it.{hint}")
+        near = [
+            *folder.absolute().parent.glob(DISTORTED_FOLDER),
+            *sorted(folder.glob(f"*/{DISTORTED_FOLDER}")),
+        ]
+        hint = f" Did you mean '{near[0].parent}'?" if near else f"\n{HOW_TO_GET}"
+        raise DataError(f"{folder}: expected the folder {' and '.join(missing)} in it.{hint}")
     return folder

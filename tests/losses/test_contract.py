@@ -1,0 +1,51 @@
+"""What every loss keeps to, and the values of each worked out by hand."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tidenhance import components
+
+Y_TRUE = np.array([0.0, 0.5, 1.0, 0.25], np.float32).reshape(1, 2, 2, 1).repeat(3, axis=-1)
+Y_PRED = np.array([0.0, 0.2, 1.4, 0.25], np.float32).reshape(1, 2, 2, 1).repeat(3, axis=-1)
+
+
+@pytest.fixture(params=components.names("losses"))
+def loss(request: pytest.FixtureRequest) -> keras.losses.Loss:
+    return components.make("losses", request.param, {})
+
+
+def test_a_loss_is_a_scalar_that_is_least_where_both_are_equal(loss: keras.losses.Loss) -> None:
+    equal, different = loss(Y_TRUE, Y_TRUE), loss(Y_TRUE, Y_PRED)
+    assert different.shape == ()
+    assert float(equal) < float(different)
+
+
+def test_the_gradient_is_finite_where_both_are_equal(loss: keras.losses.Loss) -> None:
+    y_pred = tf.Variable(Y_TRUE)
+    with tf.GradientTape() as tape:
+        value = loss(Y_TRUE, y_pred)
+    assert np.isfinite(tape.gradient(value, y_pred)).all()
+
+
+def test_pictures_count_alike(loss: keras.losses.Loss) -> None:
+    both = loss(np.concatenate([Y_TRUE, Y_TRUE]), np.concatenate([Y_TRUE, Y_PRED]))
+    mean = (float(loss(Y_TRUE, Y_TRUE)) + float(loss(Y_TRUE, Y_PRED))) / 2
+    np.testing.assert_allclose(float(both), mean, rtol=1e-5)
+
+
+def test_mse_by_hand() -> None:
+    loss = components.make("losses", "mse", {})
+    np.testing.assert_allclose(loss(Y_TRUE, Y_PRED), (0.3**2 + 0.4**2) / 4, rtol=1e-5)
+
+
+def test_charbonnier_by_hand() -> None:
+    """With epsilon 0.4 and a difference of 0.3 the root of 0.25 is 0.5."""
+    loss = components.make("losses", "charbonnier", {"epsilon": 0.4})
+    y_true = np.zeros((1, 1, 1, 3), np.float32)
+    np.testing.assert_allclose(loss(y_true, y_true + 0.3), 0.5, rtol=1e-6)
+    default = components.make("losses", "charbonnier", {})
+    np.testing.assert_allclose(default(y_true, y_true), 1e-3, rtol=1e-6)

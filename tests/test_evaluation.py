@@ -1,0 +1,120 @@
+"""Scores against scikit-image on the very pictures, and what is written."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from skimage import metrics as skimage_metrics
+
+from tidenhance import config as configs
+from tidenhance import evaluation, runs, weights
+from tidenhance.errors import DataError, RunError
+
+
+@pytest.fixture
+def run(tmp_path: Path, small_tree: Path) -> Path:
+    """A run whose network adds 25 of 255 to every value."""
+    data = {"root": str(small_tree), "types": [1, 10], "splits": {"train": [1], "val": [2, 3]}}
+    config = {
+        "seed": 1,
+        "network": {"name": "residual_cnn", "channels": 4, "depth": 2},
+        "data": {"name": "tid2013", **data, "splits": {**data["splits"], "test": [4]}},
+        "loss": {"name": "mse"},
+        "metrics": [],
+        "training": {"epochs": 1, "batch_size": 1, "learning_rate": 1},
+        "validation": {"batch_size": 1},
+    }
+    path = runs.create(tmp_path / "runs", "adds", datetime.now().astimezone())
+    (path / runs.CONFIG).write_text(yaml.safe_dump(config))
+    network = weights.build_network(configs.load(path / runs.CONFIG))
+    network.layers[-2].bias.assign([25 / 255] * 3)
+    weights.save(network, path / runs.BEST_WEIGHTS)
+    runs.set_state(path, "finished")
+    return path
+
+
+def independent(tree: Path, reference: int, distortion: int) -> dict[str, float]:
+    """Restore with NumPy, score with scikit-image on 8-bit pictures."""
+    y_true = np.asarray(Image.open(tree / "reference_images" / f"I{reference:02d}.BMP"))
+    name = f"i{reference:02d}_{distortion:02d}_5.bmp"
+    distorted = np.asarray(Image.open(tree / "distorted_images" / name))
+    restored = np.clip(distorted.astype(int) + 25, 0, 255).astype(np.uint8)
+    return {
+        "psnr": skimage_metrics.peak_signal_noise_ratio(y_true, restored),
+        "mse": skimage_metrics.mean_squared_error(y_true / 255, restored / 255),
+        "identity_psnr": skimage_metrics.peak_signal_noise_ratio(y_true, distorted),
+    }
+
+
+def test_scores_are_those_of_an_independent_library(run: Path, small_tree: Path) -> None:
+    scores = evaluation.evaluate(run, "val")
+    expected = {(r, t): independent(small_tree, r, t) for r in (2, 3) for t in (1, 10)}
+
+    def mean(key: str, *pairs: tuple[int, int]) -> float:
+        return float(np.mean([expected[pair][key] for pair in pairs or expected]))
+
+    assert scores["psnr"] == pytest.approx(mean("psnr"), abs=1e-4)
+    assert scores["mse"] == pytest.approx(mean("mse"), rel=1e-5)
+    assert scores["identity"]["psnr"] == pytest.approx(mean("identity_psnr"), abs=1e-4)
+    assert scores["gain_psnr"] == pytest.approx(scores["psnr"] - scores["identity"]["psnr"])
+    assert scores["per_type"]["10"]["name"] == "JPEG"
+    identity = scores["per_type"]["10"]["identity"]["psnr"]
+    assert identity == pytest.approx(mean("identity_psnr", (2, 10), (3, 10)), abs=1e-4)
+    identity = scores["per_reference"]["i03"]["identity"]["psnr"]
+    assert identity == pytest.approx(mean("identity_psnr", (3, 1), (3, 10)), abs=1e-4)
+    assert (scores["pairs"], scores["references"], scores["split"]) == (4, 2, "val")
+
+
+def test_what_is_written_is_what_is_returned(run: Path) -> None:
+    scores = evaluation.evaluate(run, "val")
+    assert json.loads((run / "scores.json").read_text()) == scores
+    with (run / "scores.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["name"] for row in rows] == ["i02_01_5", "i02_10_5", "i03_01_5", "i03_10_5"]
+    assert np.mean([float(row["psnr"]) for row in rows]) == pytest.approx(scores["psnr"])
+    assert runs.summaries(run.parent)[0].scores == scores
+
+
+def test_splits_are_scored_apart(run: Path) -> None:
+    evaluation.evaluate(run, "val")
+    before = (run / "scores.json").read_text()
+    test = evaluation.evaluate(run, "test")
+    assert test["pairs"] == 2
+    assert (run / "scores.json").read_text() == before
+    assert json.loads((run / "scores-test.json").read_text()) == test
+
+
+def test_progress_counts_the_pairs(run: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    evaluation.evaluate(run, "val", progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(done, 4) for done in range(5)]
+
+
+def test_the_data_may_have_moved(run: Path, small_tree: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "moved"
+    moved.symlink_to(small_tree)
+    scores = evaluation.evaluate(run, "val", root=str(moved))
+    assert scores["pairs"] == 4
+    with pytest.raises(DataError, match="no such folder"):
+        evaluation.evaluate(run, "val", root=str(tmp_path / "nowhere"))
+
+
+def test_a_run_without_weights_is_named(run: Path) -> None:
+    (run / runs.BEST_WEIGHTS).unlink()
+    with pytest.raises(RunError, match=r"best\.weights\.h5: no such file"):
+        evaluation.evaluate(run, "val")
+
+
+def test_pictures_without_any_error_keep_the_mean_finite() -> None:
+    same = np.zeros((4, 4, 3), np.uint8)
+    figures = evaluation.picture_figures(same, same)
+    assert figures == {"mse": 0, "mae": 0, "psnr": pytest.approx(100)}
+    assert all(math.isfinite(value) for value in figures.values())
