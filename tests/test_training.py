@@ -49,7 +49,7 @@ def test_a_run_holds_everything_and_its_loss_falls(
 ) -> None:
     with caplog.at_level(logging.INFO, "tidenhance"):
         run = training.train(
-            load("training.epochs=8", "training.learning_rate=0.01"), "small", tmp_path / "runs"
+            load("training.epochs=8", "training.steps_per_epoch=10"), "small", tmp_path / "runs"
         )
     assert {path.name for path in run.iterdir()} == {
         *(runs.CONFIG, runs.STATE, runs.HISTORY, runs.CURVES, runs.LOG),

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+import re
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 import tidenhance
-from tidenhance.errors import ConfigError, DataError, TidenhanceError, UserInputError
+from tidenhance.errors import TidenhanceError, UserInputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tidenhance.progress import Progress
+
+DEBUG_VARIABLE = "TIDENHANCE_DEBUG"
 
 app = typer.Typer(
     help="Train, compare and use image-restoration networks, driven by YAML files.",
@@ -46,7 +49,7 @@ ConfigOption = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, as in training.epochs=5."),
+    typer.Argument(metavar="KEY=VALUE", help="Overrides, as in training.epochs=5."),
 ]
 DataOption = Annotated[
     str | None, typer.Option("--data", help="The data set's folder, instead of data.root.")
@@ -61,29 +64,51 @@ def main() -> None:
     # Read by TensorFlow and Keras when they are imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name may hold what the terminal's encoding does not.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except UserInputError as error:
-        _fail(error, 2)
+        _fail(error, 2, str(error))
     except TidenhanceError as error:
-        _fail(error, 1)
+        _fail(error, 1, str(error))
+    except OSError as error:
+        _fail(error, 1, f"{error}.")
     except Exception as error:
-        _fail(error, 1, f"{type(error).__name__}: {error}\nThis is a fault of tidenhance.")
+        name = type(error).__name__
+        if name in ("MemoryError", "ResourceExhaustedError"):  # the second is TensorFlow's
+            _fail(
+                error,
+                1,
+                "out of memory. Try a lower training.batch_size or training.patch_size, a higher"
+                " training.gradient_accumulation_steps, or fewer channels.",
+            )
+        _fail(error, 1, f"{name}: {error}\nThis is a fault of tidenhance; --debug shows where.")
+
+
+def _show_version(version: bool) -> None:
+    if version:
+        typer.echo(f"tidenhance {tidenhance.__version__}")
+        raise typer.Exit
 
 
 @app.callback()
 def options(
     *,
-    version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+    version: Annotated[  # noqa: ARG001
+        bool,
+        typer.Option(
+            "--version", help="Print the version and stop.", is_eager=True, callback=_show_version
+        ),
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", envvar=DEBUG_VARIABLE, help="Show tracebacks of errors.")
+    ] = False,
 ) -> None:
     """Train, compare and use image-restoration networks, driven by YAML files."""
-    if version:
-        typer.echo(f"tidenhance {tidenhance.__version__}")
-        raise typer.Exit
-    os.environ["TIDENHANCE_DEBUG"] = "1" if debug else ""
+    os.environ[DEBUG_VARIABLE] = "1" if debug else ""
 
 
 @app.command()
@@ -101,7 +126,7 @@ def train(
 
     path = configs.find(config)
     _import_tensorflow()
-    loaded = configs.load(path, _with_root(overrides, data))
+    loaded = configs.load(path, overrides or (), root=data)
     from tidenhance import training
     from tidenhance.runs import read_history
 
@@ -129,10 +154,11 @@ def evaluate(
     if as_json:
         typer.echo(evaluation.to_json(scores), nl=False)
     else:
-        _print_scores(scores)
-        for ending in ("json", "csv"):
-            from tidenhance.runs import scores_name
+        from tidenhance import tables
+        from tidenhance.runs import scores_name
 
+        tables.print_scores(scores)
+        for ending in ("json", "csv"):
             typer.echo(f"written: {path / scores_name(split.value, ending)}")
 
 
@@ -208,6 +234,12 @@ def summary(
     from tidenhance import summary as summaries
     from tidenhance import weights
 
+    multiple = weights.size_multiple(loaded)
+    if width % multiple or height % multiple:
+        raise UserInputError(
+            f"--size: expected multiples of {multiple} for {loaded.network.name}."
+            f" Received: '{size}'."
+        )
     network = weights.build_network(loaded)
     micro_batch = loaded.training.batch_size // loaded.training.gradient_accumulation_steps
     field = summaries.receptive_field(network)
@@ -227,7 +259,9 @@ def summary(
     if as_json:
         _print_json(figures)
     else:
-        _print_summary(figures)
+        from tidenhance import tables
+
+        tables.print_summary(figures)
 
 
 @app.command("runs")
@@ -247,24 +281,18 @@ def list_runs(runs: RunsOption = RUNS, *, as_json: JsonOption = False) -> None:
                     "planned_epochs": run.planned_epochs,
                     "best_val_loss": run.best_val_loss,
                     "scores": run.scores,
+                    "problem": run.problem,
                 }
                 for run in found
             ]
         )
         return
-    table = _table("run", "state", "config", "epochs", "best val_loss", "val PSNR", "gain")
-    for run in found:
-        scores = run.scores or {}
-        table.add_row(
-            run.path.name,
-            run.state,
-            run.config,
-            f"{run.epochs}/{run.planned_epochs or '?'}",
-            _number(run.best_val_loss, ".5f"),
-            _number(scores.get("psnr"), ".2f", " dB"),
-            _number(scores.get("gain_psnr"), "+.2f", " dB"),
-        )
-    _console().print(table)
+    if not found:
+        typer.echo(f"No runs under {runs}/.")
+        return
+    from tidenhance import tables
+
+    tables.print_runs(found)
 
 
 @app.command("configs")
@@ -277,14 +305,14 @@ def list_configs(
     from tidenhance import config as configs
 
     if schema:
+        _import_tensorflow()
         typer.echo(configs.json_schema(), nl=False)
     elif as_json:
         _print_json(configs.shipped())
     else:
-        table = _table("config", "purpose")
-        for name, purpose in configs.shipped().items():
-            table.add_row(name, purpose)
-        _console().print(table)
+        from tidenhance import tables
+
+        tables.print_configs(configs.shipped())
 
 
 @data_app.command("check")
@@ -301,7 +329,9 @@ def check_data(
     if as_json:
         _print_json(found)
     else:
-        _print_check(found)
+        from tidenhance import tables
+
+        tables.print_check(found)
     raise typer.Exit(2 if found["problems"] else 0)
 
 
@@ -348,10 +378,9 @@ def describe_data(*, as_json: JsonOption = False) -> None:
     if as_json:
         _print_json({"types": types, "levels": tid2013.LEVELS, "splits": splits})
         return
-    table = _table("type", "distortion")
-    for number, name in types.items():
-        table.add_row(str(number), name)
-    _console().print(table)
+    from tidenhance import tables
+
+    tables.print_types(types)
     for split, numbers in splits.items():
         names = (tid2013.reference_name(number) for number in numbers)
         typer.echo(f"{split}: {', '.join(names)}")
@@ -360,7 +389,7 @@ def describe_data(*, as_json: JsonOption = False) -> None:
 
 def _import_tensorflow() -> None:
     """Import TensorFlow without its start-up messages, which no setting of its own turns off."""
-    if os.environ.get("TIDENHANCE_DEBUG"):
+    if os.environ.get(DEBUG_VARIABLE) or sys.stderr is None:
         return
     sys.stderr.flush()
     kept = os.dup(2)
@@ -376,18 +405,13 @@ def _import_tensorflow() -> None:
         os.close(nowhere)
 
 
-def _fail(error: BaseException, code: int, message: str | None = None) -> None:
-    if os.environ.get("TIDENHANCE_DEBUG"):
-        raise error
-    lines = (message or str(error)).splitlines()
+def _fail(error: BaseException, code: int, message: str) -> NoReturn:
+    if os.environ.get(DEBUG_VARIABLE):
+        traceback.print_exception(error)
+    lines = message.splitlines()
     separator = "\n  " if len(lines) > 1 else " "
-    sys.stderr.write("".join(["error:", *(separator + line for line in lines), "\n"]))
+    typer.echo("".join(["error:", *(separator + line for line in lines)]), err=True)
     sys.exit(code)
-
-
-def _with_root(overrides: list[str] | None, root: str | None) -> list[str]:
-    # JSON's strings are YAML's: a folder's name stays one, whatever characters it has.
-    return [*(overrides or []), *([f"data.root={json.dumps(root)}"] if root else [])]
 
 
 def _run(name: str | None, folder: Path) -> Path:
@@ -401,32 +425,24 @@ def _run(name: str | None, folder: Path) -> Path:
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise ConfigError(f"--size: expected WIDTHxHEIGHT, as in 512x384. Received: '{text}'.")
-    return int(width), int(height)
+    found = re.fullmatch(r"([1-9][0-9]{0,5})[xX]([1-9][0-9]{0,5})", text)
+    if not found:
+        raise UserInputError(f"--size: expected WIDTHxHEIGHT, as in 512x384. Received: '{text}'.")
+    return int(found[1]), int(found[2])
 
 
 def _numbers(text: str, allowed: tuple[int, ...], option: str) -> list[int]:
     numbers: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.partition("-")
-        last = last or first
-        if not (first.strip().isdecimal() and last.strip().isdecimal()):
-            raise DataError(f"{option}: expected numbers, as in 1-8,10. Received: '{text}'.")
-        numbers |= set(range(int(first), int(last) + 1))
-    if not numbers or not numbers <= set(allowed):
-        raise DataError(
-            f"{option}: expected numbers from {allowed[0]} to {allowed[-1]}. Received: '{text}'."
-        )
+        found = re.fullmatch(r" *([0-9]{1,3}) *(?:- *([0-9]{1,3}) *)?", part)
+        chosen = range(int(found[1]), int(found[2] or found[1]) + 1) if found else range(0)
+        if not chosen or not set(chosen) <= set(allowed):
+            raise UserInputError(
+                f"{option}: expected numbers from {allowed[0]} to {allowed[-1]}, as in"
+                f" {allowed[0]}-{allowed[-2]},{allowed[-1]}. Received: '{text}'."
+            )
+        numbers |= set(chosen)
     return sorted(numbers)
-
-
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() else 160)
 
 
 def _log_to_console(*, stderr: bool) -> None:
@@ -448,9 +464,11 @@ def _log_to_console(*, stderr: bool) -> None:
 def _progress(description: str) -> Iterator[Progress]:
     from rich import progress
 
-    console = _console(stderr=True)
+    from tidenhance import tables
+
+    console = tables.console(stderr=True)
     with progress.Progress(
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
         progress.TimeRemainingColumn(),
@@ -463,107 +481,6 @@ def _progress(description: str) -> Iterator[Progress]:
 
 
 def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, indent=2, allow_nan=False))
-
-
-def _table(*columns: str) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < 2 else "right")
-    return table
-
-
-def _number(value: float | None, form: str, unit: str = "") -> str:
-    return "–" if value is None else f"{value:{form}}{unit}"
-
-
-def _print_scores(scores: dict[str, Any]) -> None:
-    console = _console()
-    conventions = scores["conventions"]
-    console.print(
-        f"{scores['run']}: {scores['split']}, {scores['pairs']} pairs of {scores['references']}"
-        f" references; {conventions['range']}; {conventions['rounding']}",
-        soft_wrap=True,
-        highlight=False,
-    )
-    groups = {
-        "all": {"all": scores},
-        "type": {f"{n} {entry['name']}": entry for n, entry in scores["per_type"].items()},
-        "reference": scores["per_reference"],
-    }
-    for title, group in groups.items():
-        if not group:
-            continue
-        table = _table(
-            title,
-            "pairs",
-            "PSNR",
-            "doing nothing",
-            "gain",
-            "MSE",
-            "doing nothing",
-            "MAE",
-            "doing nothing",
-        )
-        for name, entry in group.items():
-            identity = entry["identity"]
-            table.add_row(
-                name,
-                str(entry["pairs"]),
-                _number(entry["psnr"], ".2f", " dB"),
-                _number(identity["psnr"], ".2f", " dB"),
-                _number(entry["gain_psnr"], "+.2f", " dB"),
-                f"{entry['mse']:.5f}",
-                f"{identity['mse']:.5f}",
-                f"{entry['mae']:.4f}",
-                f"{identity['mae']:.4f}",
-            )
-        console.print(table)
-
-
-def _print_summary(figures: dict[str, Any]) -> None:
-    console = _console()
-    table = _table("layer", "type", "output", "parameters")
-    for layer in figures["layer_table"]:
-        shapes = ", ".join(str(tuple(shape)) for shape in layer["output"])
-        table.add_row(layer["name"], layer["type"], shapes, f"{layer['parameters']:,}")
-    console.print(table)
-    whole = (
-        ", and the whole picture through global pooling" if figures["sees_whole_picture"] else ""
-    )
-    size = f"{figures['width']} x {figures['height']}"
-    for line in (
-        f"layers: {figures['layers']:,}, the input counted",
-        f"parameters: {figures['parameters']:,}",
-        f"multiply-adds: {figures['multiply_adds']:,} for {size}",
-        f"receptive field: {figures['receptive_field']} pixels{whole}",
-        f"memory to train {figures['pictures_at_once']} x {size} at once:"
-        f" about {figures['training_memory_bytes'] / 2**30:.1f} GiB (estimate)",
-    ):
-        typer.echo(line)
-
-
-def _print_check(found: dict[str, Any]) -> None:
-    table = _table("type", "distortion", *(f"level {n}" for n in range(1, 6)))
-    for number, entry in found["psnrc"].items():
-        cells = [
-            f"{_number(mean, '.1f')} ({archive:.1f})"
-            for mean, archive in zip(entry["mean"], entry["archive"], strict=True)
-        ]
-        table.add_row(number, entry["name"], *cells)
-    console = _console()
-    console.print("Mean PSNRc of i01 to i15 in dB, and that of the real archive", highlight=False)
-    console.print(table)
-    table = _table("split", "pairs", "MSE of doing nothing", "of the real archive")
-    for split, mse in found["identity_mse"].items():
-        archive = found["identity_mse_of_the_archive"][split]
-        table.add_row(split, str(found["pairs"][split]), _number(mse, ".5f"), f"{archive:.5f}")
-    console.print(table)
-    sizes = ", ".join(f"{count} of {size}" for size, count in found["sizes"].items())
-    typer.echo(f"{found['references']} references, {found['distorted']} distorted; {sizes}")
-    for problem in found["problems"]:
-        typer.echo(f"problem: {problem}")
-    typer.echo(f"{len(found['problems'])} problems")
+    # JSON has no infinity and no not-a-number: null takes their place.
+    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
+    typer.echo(json.dumps(finite, indent=2, allow_nan=False))

@@ -169,20 +169,19 @@ def find(name: str) -> Path:
         if path.exists() and not is_folder:
             return path
     except OSError as error:
-        raise ConfigError(f"{name}: cannot be read: {error.strerror}.") from error
+        raise ConfigError(f"--config: '{name}' cannot be read: {error.strerror}.") from error
     if stem in shipped():
         return shipped_folder() / f"{stem}.yaml"
     if is_folder:
         inside = sorted(map(str, path.glob("*.yaml")))
         raise ConfigError(
-            f"{name}: expected a YAML file. Received: a folder."
+            f"--config: expected a YAML file. Received: the folder '{name}'."
             + (f" Did you mean '{inside[0]}'?" if len(inside) == 1 else "")
         )
-    beside = [str(found) for found in path.parent.glob("*.yaml")]
+    likely = [*(f"{known}.yaml" for known in shipped()), *map(str, path.parent.glob("*.yaml"))]
     raise ConfigError(
-        f"{name}: no such file, and no config of that name comes with the tool"
-        f" ({', '.join(shipped())})."
-        + (did_you_mean(stem, shipped()) or did_you_mean(f"{stem}.yaml", beside))
+        f"--config: no file '{name}', and no config of that name comes with the tool"
+        f" ({', '.join(shipped())})." + did_you_mean(f"{stem}.yaml", likely)
     )
 
 
@@ -418,7 +417,9 @@ def _report_all(
         location, received = problem["loc"], f"Received: {_shown(problem['input'])}."
         if problem["type"] == "extra_forbidden":
             _, section = _at(schema, location[:-1])
-            keys = [key for found in _variants(section, schema) for key in found["properties"]]
+            keys = [
+                key for found in _variants(section, schema) for key in found.get("properties", ())
+            ]
             here = owner if owner and len(location) == 1 else "allowed here"
             message = f"unknown key; {here}: {', '.join(keys) or 'nothing'}."
             report((*prefix, *location), message + did_you_mean(str(location[-1]), keys))

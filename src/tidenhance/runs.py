@@ -129,7 +129,10 @@ def read_history(run: Path) -> list[dict[str, float]]:
         return []
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(stream)]
+            reader = csv.DictReader(stream)
+            if "epoch" not in (reader.fieldnames or ()):
+                raise ValueError("no column of epochs")
+            return [{k: float(v) for k, v in row.items()} for row in reader]
     except (OSError, TypeError, ValueError, csv.Error) as error:
         raise RunError(f"{path}: damaged: expected a table of numbers: {error}.") from error
 
@@ -146,7 +149,7 @@ def read_scores(run: Path, split: str = "val") -> dict[str, Any] | None:
     scores = _read_json(path)
     for key in ("psnr", "gain_psnr"):
         value = scores.get(key)
-        if not isinstance(value, int | float) or not math.isfinite(value):
+        if not isinstance(value, int | float) or not abs(value) < 1e6:
             raise RunError(f"{path}: damaged: expected a number as {key}. Received: {value!r}.")
     return scores
 
@@ -240,7 +243,7 @@ def _state(run: Path) -> State:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: None)
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RunError(f"{path}: damaged: {reason}.") from error

@@ -68,6 +68,14 @@ class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
         return True
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        # Unquoted, PyYAML writes rare line breaks (U+0085, U+2028) as if they were spaces.
+        style = None if data.isprintable() else '"'
+        return self.represent_scalar(f"{_TAG}str", data, style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
 
 # YAML 1.2's core schema, octal and hexadecimal numbers left out, in place of YAML 1.1's.
 for _class in (_Loader, _Dumper):
@@ -159,5 +167,5 @@ def _construct(
             problems.append(f"{place}: {dotted(key)}: a number of {len(node.value)} digits.")
             return None
     if node.tag == f"{_TAG}float":
-        return float(node.value.replace(".inf", "inf"))
+        return float(re.sub(r"\.(inf|nan)", r"\1", node.value.lower()))
     return loader.construct_object(node)

@@ -45,7 +45,7 @@ def load(network: keras.Model, path: Path) -> None:
         raise RunError(f"{path}: no such file.")
     try:
         # Keras only warns where it leaves layers at their fresh weights.
-        with warnings.catch_warnings(action="error"):
+        with warnings.catch_warnings(action="error", category=UserWarning):
             network.load_weights(path)
     except (OSError, ValueError, KeyError, UserWarning) as error:
         reason = str(error).partition("\n")[0]

@@ -174,7 +174,7 @@ def _make_folder(folder: Path) -> None:
     except (FileExistsError, NotADirectoryError) as error:
         raise DataError(f"{folder}: expected a folder, or nothing. Received: a file.") from error
     except OSError as error:
-        raise WriteError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        raise WriteError(f"{folder}: cannot be made: {error.strerror or error}.") from error
 
 
 def _read_record(path: Path) -> dict[str, Any]:

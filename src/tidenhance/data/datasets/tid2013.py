@@ -222,5 +222,5 @@ def find_root(root: str | None) -> Path:
             *sorted(folder.glob(f"*/{DISTORTED_FOLDER}")),
         ]
         hint = f" Did you mean '{near[0].parent}'?" if near else f"\n{HOW_TO_GET}"
-        raise DataError(f"{folder}: expected the folder {' and '.join(missing)} in it.{hint}")
+        raise DataError(f"{folder}: expected {' and '.join(missing)} in it.{hint}")
     return folder

@@ -18,8 +18,10 @@ RATE = 6
 RESOLUTIONS = 5
 CODE_BLOCK = 32
 PRECINCT = 128
-# A precinct holds at most 16 code-blocks, and a packet header takes under 8 bytes for each.
-PACKET_HEADER = 128
+# A precinct halves with each lower resolution, so packets hold this many code-blocks at most, from
+# the lowest resolution to the highest, and for each the packet's header takes fewer bytes than 8.
+CODE_BLOCKS = (1, 3, 3, 3, 12)
+HEADER_PER_CODE_BLOCK = 8
 
 
 def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -80,5 +82,6 @@ def _coefficient_bytes(codestream: bytes) -> NDArray[np.int64]:
                     lengths.append(0)
         position += 2 + size
     ends = position + 2 + np.cumsum(lengths)
-    packets = zip(ends[:-1] - lengths[:-1], ends[:-1], strict=True)
-    return np.concatenate([np.arange(start + PACKET_HEADER, end) for start, end in packets])
+    headers = HEADER_PER_CODE_BLOCK * np.repeat(CODE_BLOCKS, len(ends) // RESOLUTIONS)
+    packets = zip(ends[:-1] - lengths[:-1] + headers, ends[:-1], strict=True)
+    return np.concatenate([np.arange(*packet) for packet in packets])

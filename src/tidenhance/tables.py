@@ -1,0 +1,176 @@
+"""Scores and summaries as tables on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tidenhance.runs import Summary
+
+WIDTH_OF_FILES = 160
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console as wide as the terminal; wide where there is none."""
+    stream = sys.stderr if stderr else sys.stdout
+    is_terminal = stream is not None and stream.isatty()
+    return Console(
+        stderr=stderr,
+        width=None if is_terminal else WIDTH_OF_FILES,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+def print_configs(purposes: Mapping[str, str]) -> None:
+    """Print each config's name and purpose."""
+    _print_table(("config", "purpose"), purposes.items())
+
+
+def print_runs(summaries: Sequence[Summary]) -> None:
+    """Print a line a run, and below the table what is damaged."""
+    rows = [
+        (
+            run.path.name,
+            run.state,
+            run.config,
+            f"{run.epochs}/{run.planned_epochs or '?'}",
+            _number(run.best_val_loss, ".5f"),
+            _number((run.scores or {}).get("psnr"), ".2f", " dB"),
+            _number((run.scores or {}).get("gain_psnr"), "+.2f", " dB"),
+        )
+        for run in summaries
+    ]
+    _print_table(("run", "state", "config", "epochs", "best val_loss", "val PSNR", "gain"), rows)
+    for run in summaries:
+        if run.problem:
+            console().print(run.problem, soft_wrap=True)
+
+
+def print_types(types: Mapping[int, str]) -> None:
+    """Print the numbers and names of distortion types."""
+    _print_table(("type", "distortion"), ((str(number), name) for number, name in types.items()))
+
+
+def print_scores(scores: Mapping[str, Any]) -> None:
+    """Print what `evaluation.evaluate` returns: over all pairs, by type and by reference."""
+    conventions = scores["conventions"]
+    console().print(
+        f"{scores['run']}: {scores['split']}, {scores['pairs']} pairs of {scores['references']}"
+        f" references; {conventions['range']}; {conventions['rounding']}",
+        soft_wrap=True,
+    )
+    groups = {
+        "all": {"all": scores},
+        "type": {f"{n} {entry['name']}": entry for n, entry in scores["per_type"].items()},
+        "reference": scores["per_reference"],
+    }
+    nothing = "doing nothing"
+    for title, group in groups.items():
+        if group:
+            _print_table(
+                (title, "pairs", "PSNR", nothing, "gain", "MSE", nothing, "MAE", nothing),
+                [_score_row(name, entry) for name, entry in group.items()],
+            )
+
+
+def print_summary(figures: Mapping[str, Any]) -> None:
+    """Print what `tidenhance summary --json` holds: the layers, then the network's figures."""
+    _print_table(
+        ("layer", "type", "output", "parameters"),
+        [
+            (
+                layer["name"],
+                layer["type"],
+                ", ".join(str(tuple(shape)) for shape in layer["output"]),
+                f"{layer['parameters']:,}",
+            )
+            for layer in figures["layer_table"]
+        ],
+    )
+    whole = (
+        ", and the whole picture through global pooling" if figures["sees_whole_picture"] else ""
+    )
+    size = f"{figures['width']} x {figures['height']}"
+    for line in (
+        f"layers: {figures['layers']:,}, the input counted",
+        f"parameters: {figures['parameters']:,}",
+        f"multiply-adds: {figures['multiply_adds']:,} for {size}",
+        f"receptive field: {figures['receptive_field']} pixels{whole}",
+        f"memory to train {figures['pictures_at_once']} x {size} at once:"
+        f" about {figures['training_memory_bytes'] / 2**30:.1f} GiB (estimate)",
+    ):
+        console().print(line, soft_wrap=True)
+
+
+def print_check(found: Mapping[str, Any]) -> None:
+    """Print what `data.check.check` returns: PSNRc by type, MSE by split, problems."""
+    console().print("Mean PSNRc of i01 to i15 in dB, and that of the real archive")
+    _print_table(
+        ("type", "distortion", *(f"level {n}" for n in range(1, 6))),
+        [
+            (
+                number,
+                entry["name"],
+                *(
+                    f"{_number(mean, '.1f')} ({archive:.1f})"
+                    for mean, archive in zip(entry["mean"], entry["archive"], strict=True)
+                ),
+            )
+            for number, entry in found["psnrc"].items()
+        ],
+    )
+    _print_table(
+        ("split", "pairs", "MSE of doing nothing", "of the real archive"),
+        [
+            (
+                split,
+                str(found["pairs"][split]),
+                _number(mse, ".5f"),
+                f"{found['identity_mse_of_the_archive'][split]:.5f}",
+            )
+            for split, mse in found["identity_mse"].items()
+        ],
+    )
+    sizes = ", ".join(f"{count} of {size}" for size, count in found["sizes"].items())
+    for line in (
+        f"{found['references']} references, {found['distorted']} distorted; {sizes}",
+        *(f"problem: {problem}" for problem in found["problems"]),
+        f"{len(found['problems'])} problems",
+    ):
+        console().print(line, soft_wrap=True)
+
+
+def _score_row(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    identity = entry["identity"]
+    return (
+        name,
+        str(entry["pairs"]),
+        _number(entry["psnr"], ".2f", " dB"),
+        _number(identity["psnr"], ".2f", " dB"),
+        _number(entry["gain_psnr"], "+.2f", " dB"),
+        f"{entry['mse']:.5f}",
+        f"{identity['mse']:.5f}",
+        f"{entry['mae']:.4f}",
+        f"{identity['mae']:.4f}",
+    )
+
+
+def _print_table(columns: Sequence[str], rows: Any) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index < 2 else "right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console().print(table)
+
+
+def _number(value: float | None, form: str, unit: str = "") -> str:
+    return "–" if value is None else f"{value:{form}}{unit}"

@@ -1,0 +1,34 @@
+"""All 24 types at 5 levels on the sample photographs measure what the real archive measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tidenhance.data import check, synthesis
+
+LOOSE = {8, 9, 14, 17}  # their PSNR follows the picture more than the recipe
+
+
+@pytest.mark.slow
+def test_every_type_and_level_is_near_the_archive(tmp_path: Path) -> None:
+    references = list(synthesis.reference_pictures("sample").values())
+    root = tmp_path / "tree"
+    for _ in synthesis.synthesise(
+        references, root, types=range(1, 25), levels=range(1, 6), seed=1, workers=2
+    ):
+        pass
+    found = check.check(root)["psnrc"]
+    misses = {
+        (int(number), level): mean - archive
+        for number, entry in found.items()
+        for level, mean, archive in zip(range(1, 6), entry["mean"], entry["archive"], strict=True)
+    }
+    assert len(misses) == 120
+    too_far = {
+        key: round(miss, 2)
+        for key, miss in misses.items()
+        if abs(miss) > (3 if key[0] in LOOSE else 2)
+    }
+    assert not too_far

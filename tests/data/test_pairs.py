@@ -1,0 +1,109 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tidenhance.data.pairs import (
+    Pair,
+    files_in,
+    index_by_name,
+    raise_problems,
+    read,
+    shared,
+    size_of,
+)
+from tidenhance.errors import DataError, ImageError
+
+
+def picture(height, width, value=0):
+    return np.full((height, width, 3), value, np.uint8)
+
+
+@pytest.fixture
+def pair(tmp_path):
+    Image.fromarray(picture(6, 8, 10)).save(tmp_path / "noisy.bmp")
+    Image.fromarray(picture(6, 8, 200)).save(tmp_path / "clean.bmp")
+    return Pair("noisy", tmp_path / "noisy.bmp", tmp_path / "clean.bmp", "clean")
+
+
+def test_reads_distorted_then_reference(pair):
+    distorted, reference = read(pair)
+    assert distorted.dtype == reference.dtype == np.uint8
+    assert distorted.shape == reference.shape == (6, 8, 3)
+    assert np.unique(distorted).tolist() == [10]
+    assert np.unique(reference).tolist() == [200]
+
+
+def test_refuses_two_sizes(pair):
+    Image.fromarray(picture(8, 6)).save(pair.distorted)
+    with pytest.raises(DataError) as caught:
+        read(pair)
+    message = str(caught.value)
+    assert str(pair.distorted) in message
+    assert "its reference clean.bmp, 8 x 6. Received: 6 x 8." in message
+
+
+@pytest.mark.parametrize("which", ["distorted", "reference"])
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-40]), "truncated"),
+        (lambda path: path.write_bytes(b"GIF, or so it says"), "expected a picture"),
+        (lambda path: path.write_bytes(b""), "an empty file"),
+        (lambda path: Image.new("L", (8, 6)).save(path), "expected 8-bit RGB. Received: mode L"),
+        (lambda path: path.unlink(), "no such file"),
+    ],
+)
+def test_names_the_file_at_fault(pair, which, damage, reason):
+    path = getattr(pair, which)
+    damage(path)
+    with pytest.raises(ImageError, match=re.escape(str(path))) as caught:
+        read(pair)
+    assert reason in str(caught.value)
+
+
+def test_shared_names_references_in_two_splits_or_twice_in_one():
+    splits = {"train": ["a", "b", "c"], "val": ["b", "d", "d"], "test": ["e"]}
+    assert shared(splits) == ["b", "d"]
+
+
+def test_index_ignores_case_and_hidden_files(tmp_path):
+    for name in ("I04_11_1.BMP", "i04_11_1.bmp", "i25.bmp", ".DS_Store", "._i25.bmp"):
+        (tmp_path / name).touch()
+    assert {
+        name: [path.name for path in paths] for name, paths in index_by_name(tmp_path).items()
+    } == {
+        "i04_11_1.bmp": ["I04_11_1.BMP", "i04_11_1.bmp"],
+        "i25.bmp": ["i25.bmp"],
+    }
+
+
+def test_listing_what_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    for path, reason in (
+        (tmp_path / "absent", "no such folder"),
+        (tmp_path / "file", "Received: a file"),
+        (tmp_path / "file" / "inside", "Received: a file"),
+        (Path("nul\0"), "cannot be listed"),
+    ):
+        with pytest.raises(DataError, match=reason):
+            files_in(path)
+
+
+def test_problems_are_listed_up_to_a_number():
+    raise_problems(Path("here"), [])
+    with pytest.raises(DataError) as caught:
+        raise_problems(Path("here"), (f"problem {n}" for n in range(5)), most=3)
+    assert str(caught.value).splitlines() == [
+        "here:",
+        "  problem 0",
+        "  problem 1",
+        "  problem 2",
+        "  … and 2 more",
+    ]
+
+
+def test_size_has_the_width_first():
+    assert size_of(picture(384, 512)) == "512 x 384"

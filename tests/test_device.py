@@ -1,0 +1,51 @@
+"""Which device is chosen, and whether XLA compiles there."""
+
+from __future__ import annotations
+
+import pytest
+
+from tidenhance import device
+from tidenhance.errors import DeviceError
+
+
+@pytest.mark.parametrize(
+    ("requested", "gpus", "kind"),
+    [
+        ("auto", 0, "cpu"),
+        ("auto", 1, "gpu"),
+        ("auto", 4, "gpu"),
+        ("cpu", 0, "cpu"),
+        ("cpu", 2, "cpu"),
+        ("gpu", 1, "gpu"),
+    ],
+)
+def test_the_choice_of_a_device(requested, gpus, kind):
+    assert device.decide(requested, gpus) == kind
+
+
+def test_a_gpu_that_is_not_there_is_an_error():
+    with pytest.raises(DeviceError, match=r"training\.device: gpu was requested") as error:
+        device.decide("gpu", 0)
+    assert "auto or cpu" in str(error.value)
+    assert "tidenhance[gpu]" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("xla", "kind", "jit_compile"),
+    [
+        ("auto", "cpu", False),
+        ("auto", "gpu", "auto"),
+        ("on", "cpu", True),
+        ("on", "gpu", True),
+        ("off", "cpu", False),
+        ("off", "gpu", False),
+    ],
+)
+def test_xla_is_off_on_a_cpu_and_keras_choice_on_a_gpu_unless_told(xla, kind, jit_compile):
+    assert device.jit_compile(xla, kind) == jit_compile
+
+
+def test_the_cpu_can_always_be_used():
+    kind, name = device.use("cpu")
+    assert kind == "cpu"
+    assert name.startswith("CPU, ")

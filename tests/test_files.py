@@ -1,0 +1,115 @@
+"""Files that appear complete or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tidenhance.errors import WriteError
+from tidenhance.files import replacing, write_text
+
+# A file size limit stands in for a full disk: the system refuses the write in its middle.
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from tidenhance.errors import WriteError
+from tidenhance.files import replacing, write_text
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+path = Path(sys.argv[1])
+try:
+    if path.suffix == ".h5":
+        import h5py, numpy
+        with replacing(path) as temporary, h5py.File(temporary, "w") as file:
+            file["x"] = numpy.zeros(100_000)
+    else:
+        write_text(path, "new" * 100_000)
+except WriteError as error:
+    print(error)
+"""
+
+
+def content(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+
+
+def test_a_new_and_an_old_file(tmp_path):
+    for text in ("one", "two ü\n"):
+        write_text(tmp_path / "a.txt", text)
+        assert content(tmp_path) == {"a.txt": text}
+
+
+def test_the_temporary_file_ends_as_the_file_does(tmp_path):
+    with replacing(tmp_path / "best.weights.h5") as temporary:
+        assert temporary.name.endswith(".weights.h5")
+        assert temporary.parent == tmp_path
+
+
+def test_permissions_follow_the_umask(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_text(tmp_path / "a.txt", "")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "a.txt").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failure_in_the_block_keeps_the_old_file(tmp_path, error):
+    write_text(tmp_path / "a.txt", "old")
+
+    def fail():
+        with replacing(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert content(tmp_path) == {"a.txt": "old"}
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.h5"])
+def test_a_full_disk_keeps_the_old_file(tmp_path, name):
+    (tmp_path / name).write_text("old")
+    command = [sys.executable, "-c", LIMITED, str(tmp_path / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == f"{tmp_path / name}: cannot be written: File too large.\n"
+    assert content(tmp_path) == {name: "old"}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(WriteError, match=r"a\.txt: cannot be written: Permission denied\."):
+            write_text(tmp_path / "a.txt", "")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(WriteError, match=r"b/a\.txt: cannot be written: No such file or directory"):
+        write_text(tmp_path / "b" / "a.txt", "")
+    assert content(tmp_path) == {}
+
+
+def test_a_folder_in_the_files_place(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(WriteError, match=r"a: cannot be written: Is a directory\."):
+        write_text(tmp_path / "a", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_the_longest_name_that_a_file_can_have(tmp_path):
+    name = "x" * 251 + ".txt"
+    write_text(tmp_path / name, "text")
+    assert content(tmp_path) == {name: "text"}
+
+
+def test_characters_that_utf8_cannot_hold_become_escapes(tmp_path):
+    write_text(tmp_path / "a.txt", "name \udcff")
+    assert content(tmp_path) == {"a.txt": "name \\udcff"}

@@ -1,0 +1,295 @@
+"""What a run directory holds, and which runs there are, damaged ones included."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tidenhance import config, runs
+from tidenhance.errors import RunError, WriteError
+
+NOW = datetime(2026, 1, 2, 3, 4, 5)
+ROW = {"epoch": 1.0, "loss": 0.02, "val_loss": 0.01}
+
+
+@pytest.fixture(scope="module")
+def text() -> str:
+    """The config of a run, as training writes it."""
+    loaded = config.load(config.find("quickstart"), environment={})
+    provenance = config.Provenance(
+        config="quickstart",
+        tidenhance="0",
+        keras="3",
+        tensorflow="2",
+        numpy="2",
+        python="3",
+        platform="x",
+        device="CPU",
+        git_commit=None,
+        started="2026-01-02T03:04:05",
+    )
+    return config.dump(loaded.model_copy(update={"provenance": provenance}))
+
+
+@pytest.fixture
+def run(tmp_path: Path, text: str) -> Path:
+    """A finished run with one epoch."""
+    run = runs.create(tmp_path / "runs", "quickstart", NOW)
+    (run / runs.CONFIG).write_text(text)
+    runs.write_history(run, [ROW])
+    runs.set_state(run, "finished")
+    return run
+
+
+def gone() -> int:
+    """The number of a process that has ended."""
+    done = subprocess.Popen([sys.executable, "-c", ""])
+    done.wait()
+    return done.pid
+
+
+def state(run: Path, value: object) -> None:
+    (run / runs.STATE).write_text(json.dumps(value))
+
+
+def test_a_directory_is_never_used_twice(tmp_path):
+    made = [runs.create(tmp_path / "a" / "runs", "x", NOW) for _ in range(3)]
+    assert [path.name for path in made] == [
+        "x-20260102-030405",
+        "x-20260102-030405-2",
+        "x-20260102-030405-3",
+    ]
+    assert all(path.is_dir() for path in made)
+
+
+def test_a_directory_that_cannot_be_made(tmp_path):
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(RunError, match=r"runs/x-20260102-030405: cannot be made: Not a directory"):
+        runs.create(tmp_path / "runs", "x", NOW)
+    with pytest.raises(RunError, match="cannot be made: File name too long"):
+        runs.create(tmp_path, "x" * 300, NOW)
+
+
+def test_the_names_of_score_files():
+    assert runs.scores_name("val", "json") == "scores.json"
+    assert runs.scores_name("test", "csv") == "scores-test.csv"
+
+
+def test_the_config_is_read_back(run, text):
+    assert config.dump(runs.read_config(run)) == text
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("", "expected keys and values"),
+        ("seed: [", "not valid YAML"),
+        ("seed: 1", "network: required, but not given"),
+        ("\x00", "not text"),
+    ],
+)
+def test_a_damaged_config(run, damage, message):
+    (run / runs.CONFIG).write_text(damage)
+    with pytest.raises(RunError, match=message) as error:
+        runs.read_config(run)
+    assert str(run / runs.CONFIG) in str(error.value)
+
+
+def test_a_directory_that_is_no_run(tmp_path):
+    with pytest.raises(RunError, match=r"not a run directory: it has no config\.yaml"):
+        runs.read_config(tmp_path)
+
+
+def test_the_history_is_read_back(run):
+    history = [{"epoch": n, "loss": 1 / n, "val_loss": 1e-9 * n} for n in (1.0, 2.0, 3.0)]
+    runs.write_history(run, history)
+    assert runs.read_history(run) == history
+    (run / runs.HISTORY).unlink()
+    assert runs.read_history(run) == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"epoch,loss\n1,x\n",
+        b"epoch,loss\n1\n",
+        b"epoch,loss\n1,2,3\n",
+        b"epoch,loss\n1,\n",
+        b"epoch,loss\n\xff,1\n",
+        b"epoch,loss\n\x00\n",
+        b'epoch,loss\n1,"',
+    ],
+)
+def test_a_damaged_history(run, damage):
+    (run / runs.HISTORY).write_bytes(damage)
+    with pytest.raises(RunError, match=r"history\.csv: damaged: expected a table of numbers"):
+        runs.read_history(run)
+
+
+def test_a_history_that_cannot_be_written(run):
+    (run / runs.HISTORY).unlink()
+    (run / runs.HISTORY).mkdir()
+    with pytest.raises(WriteError, match=r"history\.csv: cannot be written"):
+        runs.write_history(run, [ROW])
+
+
+def test_the_summary_of_a_finished_run(run):
+    scores = {"psnr": 22.5, "gain_psnr": 2.25, "pairs": 3}
+    (run / "scores.json").write_text(json.dumps(scores))
+    runs.write_history(run, [ROW, {**ROW, "val_loss": 0.005}, {**ROW, "val_loss": 0.007}])
+    assert runs.summaries(run.parent) == [
+        runs.Summary(
+            path=run,
+            state="finished",
+            config="quickstart",
+            epochs=3,
+            planned_epochs=config.load(config.find("quickstart")).training.epochs,
+            best_val_loss=0.005,
+            scores=scores,
+        )
+    ]
+
+
+@pytest.mark.parametrize("noted", ["finished", "failed", "interrupted"])
+def test_the_state_that_was_noted(run, noted):
+    state(run, {"state": noted, "process": gone()})
+    assert runs.summaries(run.parent)[0].state == noted
+
+
+def test_a_run_is_running_as_long_as_its_process(run):
+    runs.set_state(run, "running")
+    assert runs.summaries(run.parent)[0].state == "running"
+    state(run, {"state": "running", "process": 1})
+    assert runs.summaries(run.parent)[0].state == "running"
+    for process in (gone(), 0, -1, 10**30):
+        state(run, {"state": "running", "process": process})
+        assert runs.summaries(run.parent)[0].state == "cut off"
+
+
+def test_a_run_before_its_first_epoch(run):
+    (run / runs.HISTORY).unlink()
+    found = runs.summaries(run.parent)[0]
+    assert (found.epochs, found.best_val_loss, found.scores) == (0, None, None)
+
+
+def test_a_loss_that_is_not_a_number_is_never_the_best(run):
+    runs.write_history(run, [{**ROW, "val_loss": float("nan")}, ROW, {**ROW, "val_loss": -1e999}])
+    assert runs.summaries(run.parent)[0].best_val_loss == ROW["val_loss"]
+
+
+NO_JSON_OBJECT = [b"", b"\xff\xfe", b"[" * 100_000, b"5", b"[1]", b"{", b'{"a": 1' + b"0" * 5000]
+DAMAGED = {
+    runs.CONFIG: [b"", b"\xff\xfe", b"[" * 100_000, b"5", b"[1]", b"{", b"a: 1\na: 2", b"a: *b"],
+    runs.HISTORY: [b"", b"\xff\xfe", b"[" * 200_000, b"5", b"a,b\n1,2\n", b"epoch,b\n1\n"],
+    runs.STATE: [
+        *NO_JSON_OBJECT,
+        b"{}",
+        b'{"state": "running"}',
+        b'{"state": "running", "process": "x"}',
+        b'{"state": "done", "process": 5}',
+        b'{"state": 5, "process": 5}',
+        b'{"state": [], "process": 5}',
+    ],
+    "scores.json": [
+        *NO_JSON_OBJECT,
+        b"{}",
+        b'{"psnr": 20}',
+        b'{"psnr": "x", "gain_psnr": 1}',
+        b'{"psnr": NaN, "gain_psnr": 1}',
+        b'{"psnr": 1, "gain_psnr": Infinity}',
+        b'{"psnr": 1' + b"0" * 400 + b', "gain_psnr": 1}',
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        pytest.param(name, damage, id=f"{name}-{index}")
+        for name, damages in DAMAGED.items()
+        for index, damage in enumerate(damages)
+    ],
+)
+def test_damaged_files_are_said_to_be_damaged(run, name, damage):
+    (run / name).write_bytes(damage)
+    found = runs.summaries(run.parent)[0]
+    assert found.state == "damaged"
+    assert name in found.problem
+    assert "\n" not in found.problem
+
+
+@pytest.mark.parametrize("training", ["5", "[1]", "{epochs: many}", "{}", "null"])
+def test_sections_of_a_wrong_kind(run, training):
+    (run / runs.CONFIG).write_text(f"training: {training}\nprovenance: {training}\n")
+    found = runs.summaries(run.parent)[0]
+    assert (found.state, found.config, found.planned_epochs) == ("finished", "?", None)
+
+
+def test_files_that_are_folders(run):
+    for name in (runs.STATE, runs.CONFIG):
+        (run / name).unlink()
+        (run / name).mkdir()
+        assert runs.summaries(run.parent)[0].state == "damaged"
+
+
+def test_no_runs(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path, tmp_path / "none", tmp_path / "file", tmp_path / ("x" * 300)):
+        assert runs.summaries(folder) == []
+        with pytest.raises(RunError, match=r"No trained run under .* tidenhance train"):
+            runs.newest_with_weights(folder)
+
+
+def copies(run: Path, text: str, *names: str) -> list[Path]:
+    """More runs, each a second younger than the one before."""
+    made = [run.with_name(name) for name in names]
+    for seconds, path in enumerate(made):
+        path.mkdir()
+        (path / runs.CONFIG).write_text(text)
+        os.utime(path / runs.CONFIG, (2e9 + seconds, 2e9 + seconds))
+    return made
+
+
+def test_the_newest_run_with_weights(run, text):
+    with pytest.raises(RunError):
+        runs.newest_with_weights(run.parent)
+    b, a, _ = copies(run, text, "b", "a", "c")
+    (run / runs.BEST_WEIGHTS).touch()
+    assert runs.newest_with_weights(run.parent) == run
+    (b / runs.BEST_WEIGHTS).touch()
+    assert runs.newest_with_weights(run.parent) == b
+    (a / runs.BEST_WEIGHTS).touch()
+    assert runs.newest_with_weights(run.parent) == a
+
+
+def test_runs_are_listed_oldest_first(run, text):
+    made = copies(run, text, "b", "a", "c")
+    (run.parent / "no run").mkdir()
+    (run.parent / "no folder").touch()
+    assert [found.path for found in runs.summaries(run.parent)] == [run, *made]
+
+
+def test_find_by_name_and_by_path(run, tmp_path, monkeypatch):
+    assert runs.find(run.name, run.parent) == run
+    assert runs.find(str(run), tmp_path) == run
+    monkeypatch.chdir(tmp_path)
+    assert runs.find(f"runs/{run.name}/", Path("elsewhere")) == Path("runs") / run.name
+    assert runs.find(run.name) == Path("runs") / run.name
+
+
+@pytest.mark.parametrize("name", ["", ".", "none", "x" * 300, "a\x00b", "runs"])
+def test_find_what_is_not_there(run, name):
+    with pytest.raises(RunError, match="no such run under"):
+        runs.find(name, run.parent)
+
+
+def test_find_suggests_the_nearest_name(run):
+    near = run.name.replace("quickstart", "quikstart")
+    with pytest.raises(RunError, match=f"Did you mean '{run.name}'?"):
+        runs.find(near, run.parent)
