@@ -1,0 +1,451 @@
+"""The command line: what it prints where, and how it exits."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+import tidenhance
+from tidenhance import cli, config, runs
+from tidenhance.data import distortions
+from tidenhance.errors import TidenhanceError
+
+COMMAND = [sys.executable, "-m", "tidenhance"]
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    code: object
+    out: str
+    err: str
+
+
+Tool = Callable[..., Ended]
+
+
+@pytest.fixture
+def tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Tool:
+    """Run the tool in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(cli.DEBUG_VARIABLE, "")
+    monkeypatch.delenv(config.DATA_VARIABLE, raising=False)
+
+    def run(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["tidenhance", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return Ended(stop.value.code, *capsys.readouterr())
+
+    return run
+
+
+def outside(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the tool in a process of its own."""
+    return subprocess.run(
+        [*COMMAND, *arguments], stderr=subprocess.PIPE, text=True, check=False, **options
+    )
+
+
+def every_command(command: Any = None, name: str = "tidenhance") -> Iterator[tuple[str, Any]]:
+    command = command or typer.main.get_command(cli.app)
+    yield name, command
+    for inner, found in getattr(command, "commands", {}).items():
+        yield from every_command(found, f"{name} {inner}")
+
+
+COMMANDS = dict(every_command())
+
+
+def test_the_commands_are_there():
+    names = "train eval enhance summary runs configs data data_check data_synth data_info"
+    assert set(COMMANDS) == {
+        "tidenhance",
+        *(f"tidenhance {name.replace('_', ' ')}" for name in names.split()),
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_documented(name):
+    command = COMMANDS[name]
+    assert len(command.help) > 20
+    for parameter in command.params:
+        assert parameter.help, parameter.name
+        assert parameter.help[0].isupper()
+        assert parameter.help.endswith(".")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_every_command(tool, name):
+    for option in ("--help", "-h"):
+        ended = tool(*name.split()[1:], option)
+        assert ended.code == 0
+        assert ended.err == ""
+        shown = " ".join(ended.out.split())
+        assert COMMANDS[name].help.split()[0] in shown
+        assert all(p.opts[0] in shown for p in COMMANDS[name].params if p.opts[0].startswith("-"))
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['tidenhance', '--help']\n"
+        "import tidenhance, tidenhance.cli\n"
+        "try: tidenhance.cli.main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'tensorflow', 'keras', 'pydantic', 'numpy', 'PIL', 'yaml'} & set(sys.modules)\n"
+        "sys.exit(', '.join(heavy))"
+    )
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+        seconds.append(time.perf_counter() - start)
+        assert done.stderr == b""
+        assert done.returncode == 0
+    assert min(seconds) < 2
+
+
+@pytest.mark.parametrize("arguments", [["runs"], ["configs"], ["data", "info"]])
+def test_lists_do_not_import_tensorflow(arguments, tmp_path):
+    run = runs.create(tmp_path / "runs", "x", _now())
+    (run / runs.CONFIG).write_text(config.find("mirnet32").read_text(encoding="utf-8"))
+    runs.set_state(run, "finished")
+    code = (
+        f"import sys; sys.argv = ['tidenhance', *{arguments}]\n"
+        "import tidenhance.cli\n"
+        "try: tidenhance.cli.main()\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def _now() -> Any:
+    from datetime import datetime
+
+    return datetime(2026, 1, 2)
+
+
+def test_version(tool):
+    ended = tool("--version")
+    assert (ended.code, ended.out, ended.err) == (0, f"tidenhance {tidenhance.__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nosuch"], "No such command 'nosuch'"),
+        (["trian"], "train"),
+        (["--nosuch"], "No such option"),
+        (["--debug"], "Missing command"),
+        (["train"], "Missing option '--config'"),
+        (["train", "--config"], "requires an argument"),
+        (["summary", "--config", "plain128", "--nosuch"], "No such option"),
+        (["eval", "--split", "all"], "'all' is not one of"),
+        (["enhance"], "Missing argument"),
+        (["enhance", "x.png", "--tile", "1"], "is not in the range"),
+        (["data", "check"], "Missing argument"),
+        (["data", "synth", "--out", "x"], "Missing option '--references'"),
+        (["eval", "one", "two"], "unexpected extra argument"),
+    ],
+)
+def test_arguments_that_the_parser_refuses(tool, arguments, message):
+    ended = tool(*arguments)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert message in " ".join(ended.err.split())
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["eval"], "No trained run under runs/. Train one first, as in: tidenhance train"),
+        (["eval", "--json"], "No trained run under runs/."),
+        (["eval", "mine", "--runs", "r"], "mine: no such run under r/."),
+        (["enhance", "x.png"], "x.png: no such file"),
+        (["enhance", "photo.png"], "No trained run under runs/. Train one first"),
+        (["enhance", "photo.png", "--run", "mine"], "mine: no such run under runs/."),
+        (["train", "--config", "mirnet23"], "Did you mean 'mirnet32.yaml'?"),
+        (["summary", "--config", "."], "expected a YAML file. Received: the folder '.'."),
+        (["summary", "--config", "broken.yaml"], "broken.yaml:2: not valid YAML"),
+        (["train", "--config", "quickstart"], "No data folder was named."),
+        (["train", "--config", "quickstart", "--data", "none"], "none: no such folder."),
+        (["train", "--config", "quickstart", "--data", ""], "expected the folders"),
+        (["train", "--config", "quickstart", "data.root=none"], "none: no such folder."),
+        (["train", "--config", "quickstart", "--data", "\udcff"], "\\udcff: no such folder."),
+        (["summary", "--config", "mirnet32", "--size", "33x32"], "expected multiples of 4"),
+        *(
+            (["summary", "--config", "plain128", "--size", size], "expected WIDTHxHEIGHT")
+            for size in (
+                "0x5",
+                "5",
+                "axb",
+                "5x",
+                "-5x5",
+                "1e3x5",
+                "9" * 5000 + "x5",
+                "5x5x5",
+                "٣x٣",
+            )
+        ),
+        *(
+            (["data", "synth", "--references", "sample", "--out", "x", "--types", types], "1 to 24")
+            for types in ("0", "25", "", "5-1", "x", "1-", "1-99999999999", "1,,2", "9" * 5000)
+        ),
+        (
+            ["data", "synth", "--references", "sample", "--out", "x", "--levels", "0-5"],
+            "--levels: expected numbers from 1 to 5, as in 1-4,5. Received: '0-5'.",
+        ),
+        (["data", "synth", "--references", "none", "--out", "x"], "none"),
+        (["data", "check", "none"], "none: no such folder."),
+    ],
+)
+def test_input_at_fault_exits_with_2_and_leaves_nothing(tool, tmp_path, arguments, message):
+    (tmp_path / "photo.png").touch()
+    (tmp_path / "broken.yaml").write_text("seed: 1\n\tx: 2")
+    ended = tool(*arguments)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith("error:")
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.yaml", "photo.png"]
+
+
+def test_every_mistake_in_a_config_has_a_line(tool, tmp_path):
+    ended = tool("train", "--config", "mirnet32", "training.epochs=x", "network.chanels=3", "seed")
+    assert ended.code == 2
+    first, *lines = ended.err.splitlines()
+    assert first == "error:"
+    assert len(lines) == 3
+    assert all(line.startswith("  argument '") for line in lines)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_gpu_that_is_not_there(tool, tmp_path, small_tree, monkeypatch):
+    from tidenhance import device
+
+    monkeypatch.setattr(device.tf.config, "list_physical_devices", lambda kind=None: [])
+    ended = tool(
+        *("train", "--config", "quickstart", "--data", str(small_tree), "training.device=gpu")
+    )
+    assert ended.code == 2
+    assert ended.out == ""
+    assert ended.err.startswith("error: training.device: gpu was requested, but TensorFlow sees")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "err"),
+    [
+        (TidenhanceError("It failed."), 1, "error: It failed.\n"),
+        (KeyboardInterrupt(), 130, ""),
+        (OSError(errno.ENOSPC, "No space"), 1, f"error: [Errno {errno.ENOSPC}] No space.\n"),
+        (
+            ZeroDivisionError("by 0"),
+            1,
+            "error:\n  ZeroDivisionError: by 0\n  This is a fault of tidenhance; --debug shows"
+            " where.\n",
+        ),
+    ],
+)
+def test_other_errors(tool, monkeypatch, error, code, err):
+    def fail(folder: Path) -> None:
+        raise error
+
+    monkeypatch.setattr(runs, "summaries", fail)
+    ended = tool("runs")
+    assert (ended.code, ended.out, ended.err) == (code, "", err)
+
+
+def test_out_of_memory_says_what_to_change(tool, monkeypatch):
+    def fail(folder: Path) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(runs, "summaries", fail)
+    ended = tool("runs")
+    assert ended.code == 1
+    assert ended.err.startswith("error: out of memory. Try a lower training.batch_size")
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_debug_shows_the_traceback_and_keeps_the_exit_code(tool, monkeypatch, by_variable):
+    if by_variable:
+        monkeypatch.setenv(cli.DEBUG_VARIABLE, "1")
+        ended = tool("eval")
+    else:
+        ended = tool("--debug", "eval")
+    assert ended.code == 2
+    assert ended.out == ""
+    assert "Traceback (most recent call last)" in ended.err
+    assert ended.err.splitlines()[-1].startswith("error: No trained run under runs/.")
+
+
+def test_summary_as_json(tool):
+    ended = tool("summary", "--config", "plain128", "--json")
+    assert ended.code == 0
+    found = json.loads(ended.out)
+    assert found["network"] == "plain_cnn"
+    assert (found["width"], found["height"], found["pictures_at_once"]) == (512, 384, 8)
+    assert found["layers"] == 8
+    assert found["parameters"] == 3584 + 5 * 147584 + 3459 == 744963
+    assert found["receptive_field"] == 1 + 7 * 2
+    assert not found["sees_whole_picture"]
+    assert found["multiply_adds"] == 512 * 384 * 9 * (3 * 128 + 5 * 128 * 128 + 128 * 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "height"), [("10x20", 10, 20), ("1X1", 1, 1), ("999999x1", 999999, 1)]
+)
+def test_summary_at_a_size(tool, size, width, height):
+    ended = tool(
+        "summary", "--config", "plain128", "--size", size, "--json", "network.channels=[4]"
+    )
+    found = json.loads(ended.out)
+    assert (found["width"], found["height"]) == (width, height)
+    assert found["multiply_adds"] == width * height * 9 * (3 * 4 + 4 * 3)
+
+
+def test_summary_as_a_table(tool):
+    ended = tool("summary", "--config", "plain128")
+    assert ended.code == 0
+    for text in ("744,963", "receptive field: 15 pixels\n", "layers: 8", "conv2d", "for 512 x 384"):
+        assert text in ended.out
+
+
+def test_summary_in_a_process_of_its_own_prints_nothing_but_json(tmp_path):
+    done = outside(
+        *("summary", "--config", "quickstart.yaml", "--json"), stdout=subprocess.PIPE, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["network"] == "residual_cnn"
+
+
+def test_the_schema_in_a_process_of_its_own(tmp_path):
+    done = outside("configs", "--schema", stdout=subprocess.PIPE, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == config.json_schema()
+
+
+def test_configs(tool):
+    purposes = json.loads(tool("configs", "--json").out)
+    assert purposes == config.shipped()
+    shown = tool("configs").out
+    for name, purpose in purposes.items():
+        assert f"{name} " in shown
+        assert purpose in shown
+
+
+def test_data_info(tool):
+    found = json.loads(tool("data", "info", "--json").out)
+    assert len(found["types"]) == 24
+    assert found["types"]["10"] == distortions.by_number()[10].NAME
+    assert found["splits"]["test"] == [16, 17, 18, 19, 20]
+    shown = tool("data", "info")
+    assert shown.code == 0
+    assert all(name in shown.out for name in found["types"].values())
+    assert "tid2013.rar" in shown.out
+
+
+def test_data_check(tool, small_tree):
+    ended = tool("data", "check", str(small_tree), "--json")
+    found = json.loads(ended.out)
+    assert ended.code == 2
+    assert ended.err == ""
+    assert found["pairs"] == {"train": 12, "val": 0, "test": 0}
+    shown = tool("data", "check", str(small_tree))
+    assert shown.code == 2
+    assert f"{len(found['problems'])} problems" in shown.out
+    assert "problem: reference_images/i05.bmp: missing" in shown.out
+
+
+@pytest.mark.parametrize("folder", ["runs", "none", "file"])
+def test_no_runs(tool, tmp_path, folder):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "file").touch()
+    ended = tool("runs", "--runs", folder)
+    assert (ended.code, ended.out, ended.err) == (0, f"No runs under {folder}/.\n", "")
+    ended = tool("runs", "--runs", folder, "--json")
+    assert (ended.code, json.loads(ended.out)) == (0, [])
+
+
+def test_runs(tool, tmp_path):
+    text = config.find("quickstart").read_text(encoding="utf-8") + "provenance: {config: mine}\n"
+    for name in ("[red]a[/b]", "b :smile:", "c"):
+        (tmp_path / "runs" / name).mkdir(parents=True)
+        (tmp_path / "runs" / name / runs.CONFIG).write_text(text)
+        runs.set_state(tmp_path / "runs" / name, "finished")
+    scores = {"psnr": 22.5, "gain_psnr": 2.25, "worst": float("nan")}
+    (tmp_path / "runs/c/scores.json").write_text(json.dumps(scores))
+    (tmp_path / "runs/b :smile:/state.json").write_text("")
+    ended = tool("runs", "--json")
+    found = {Path(run["run"]).name: run for run in json.loads(ended.out)}
+    assert found["c"]["scores"] == {"psnr": 22.5, "gain_psnr": 2.25, "worst": None}
+    assert found["c"]["config"] == "mine"
+    assert found["b :smile:"]["state"] == "damaged"
+    assert "state.json: damaged" in found["b :smile:"]["problem"]
+    ended = tool("runs")
+    assert (ended.code, ended.err) == (0, "")
+    assert all(name in ended.out for name in found)
+    assert "22.50 dB" in ended.out
+    assert "+2.25 dB" in ended.out
+    assert "state.json: damaged" in ended.out
+
+
+def test_json_holds_no_infinity_and_no_nan(capsys):
+    cli._print_json({"a": [float("nan"), float("inf"), 1.5], "b": -1e999})
+    assert json.loads(capsys.readouterr().out) == {"a": [None, None, 1.5], "b": None}
+
+
+@pytest.mark.parametrize("arguments", [["configs"], ["data", "info", "--json"], ["--version"]])
+def test_a_pipe_that_nobody_reads(arguments, tmp_path):
+    read, write = os.pipe()
+    os.close(read)
+    done = outside(*arguments, stdout=write, cwd=tmp_path)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux only")
+def test_a_full_disk_behind_the_output(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = outside("configs", stdout=full, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == "error: [Errno 28] No space left on device.\n"
+
+
+@pytest.mark.parametrize("arguments", [["configs"], ["data", "info"], ["runs"]])
+def test_a_terminal_that_knows_ascii_only(arguments, tmp_path):
+    run = tmp_path / "runs" / "é"
+    run.mkdir(parents=True)
+    (run / runs.CONFIG).write_text("seed: 1")
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = outside(*arguments, stdout=subprocess.PIPE, env=environment, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [("data info", 0), ("data info --json", 0), ("eval", 2)]
+)
+def test_without_output_or_error_streams(arguments, code, tmp_path):
+    command = f"'{sys.executable}' -m tidenhance {arguments} >&- 2>&-"
+    assert subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False).returncode == code

@@ -1,0 +1,128 @@
+"""Scores and summaries as tables on a terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tidenhance import tables
+from tidenhance.runs import Summary
+
+FIGURES = {
+    "pairs": 2,
+    "psnr": 22.345,
+    "mse": 0.0052,
+    "mae": 0.049,
+    "identity": {"psnr": 20.1, "mse": 0.00967, "mae": 0.0612},
+    "gain_psnr": 2.245,
+}
+
+
+def lines(capsys: Any) -> list[str]:
+    return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_scores(capsys):
+    tables.print_scores(
+        {
+            **FIGURES,
+            "run": "[red]x[/b]",
+            "split": "val",
+            "references": 1,
+            "per_type": {"10": {**FIGURES, "name": "JPEG"}},
+            "per_reference": {"i21": {**FIGURES, "gain_psnr": -0.5}},
+            "conventions": {"range": "[0, 1]", "rounding": "8 bits"},
+        }
+    )
+    found = lines(capsys)
+    figures = "2 22.34 dB 20.10 dB {} dB 0.00520 0.00967 0.0490 0.0612"
+    assert "[red]x[/b]: val, 2 pairs of 1 references; [0, 1]; 8 bits" in found
+    assert "all " + figures.format("+2.25") in found
+    assert "10 JPEG " + figures.format("+2.25") in found
+    assert "i21 " + figures.format("-0.50") in found
+
+
+def test_scores_without_types(capsys):
+    scores = {**FIGURES, "run": "x", "split": "val", "references": 1, "per_type": {}}
+    conventions = {"range": "", "rounding": ""}
+    tables.print_scores({**scores, "per_reference": {"a": FIGURES}, "conventions": conventions})
+    assert not any(line.startswith("type") for line in lines(capsys))
+
+
+def test_runs(capsys):
+    tables.print_runs(
+        [
+            Summary(
+                path=Path("runs/one"),
+                state="finished",
+                config="mirnet32",
+                epochs=3,
+                planned_epochs=5,
+                best_val_loss=0.00567,
+                scores={"psnr": 22.5, "gain_psnr": 2.4},
+            ),
+            Summary(Path("runs/two"), "running"),
+            Summary(Path("runs/three"), "damaged", problem="state.json: damaged: it is empty."),
+        ]
+    )
+    found = lines(capsys)
+    assert "one finished mirnet32 3/5 0.00567 22.50 dB +2.40 dB" in found
+    assert "two running ? 0/? – – –" in found
+    assert "three damaged ? 0/? – – –" in found
+    assert "state.json: damaged: it is empty." in found
+
+
+def test_the_check_of_a_folder(capsys):
+    tables.print_check(
+        {
+            "psnrc": {
+                "1": {"name": "noise", "mean": [33.06, None, 1, 2, 3], "archive": [33.1] * 5}
+            },
+            "pairs": {"train": 3},
+            "identity_mse": {"train": None},
+            "identity_mse_of_the_archive": {"train": 0.00914},
+            "sizes": {"512 x 384": 4},
+            "references": 1,
+            "distorted": 3,
+            "problems": ["[b]one[/b]"],
+        }
+    )
+    found = lines(capsys)
+    assert "1 noise 33.1 (33.1) – (33.1) 1.0 (33.1) 2.0 (33.1) 3.0 (33.1)" in found
+    assert "train 3 – 0.00914" in found
+    assert "1 references, 3 distorted; 4 of 512 x 384" in found
+    assert "problem: [b]one[/b]" in found
+    assert "1 problems" in found
+
+
+def test_a_summary(capsys):
+    tables.print_summary(
+        {
+            "layer_table": [
+                {"name": "a", "type": "Conv2D", "output": [[None, None, 3]], "parameters": 1234}
+            ],
+            "layers": 1339,
+            "parameters": 44157007,
+            "multiply_adds": 12345,
+            "width": 512,
+            "height": 384,
+            "receptive_field": 15,
+            "sees_whole_picture": True,
+            "pictures_at_once": 8,
+            "training_memory_bytes": 3 * 2**29,
+        }
+    )
+    assert lines(capsys)[-6:] == [
+        "",
+        "layers: 1,339, the input counted",
+        "parameters: 44,157,007",
+        "multiply-adds: 12,345 for 512 x 384",
+        "receptive field: 15 pixels, and the whole picture through global pooling",
+        "memory to train 8 x 512 x 384 at once: about 1.5 GiB (estimate)",
+    ]
+
+
+def test_long_names_stay_on_one_line(capsys):
+    name = "x" * 90
+    tables.print_runs([Summary(Path(name), "finished", config="quickstart")])
+    assert f"{name} finished quickstart 0/? – – –" in lines(capsys)
