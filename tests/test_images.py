@@ -455,3 +455,27 @@ def test_hidden_colours_are_those_of_the_nearest_visible_pixel():
     assert filled[1] in (10, 98)
     assert filled[3] in (98, 20)
     np.testing.assert_array_equal(fill_transparent(pixels, alpha * 0), pixels)
+
+
+@pytest.mark.parametrize("ending", ["bmp", "png", "jpg", "tif", "webp"])
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, ending: str) -> None:
+    code = f"""
+import resource, signal
+from pathlib import Path
+import numpy as np
+from tidenhance import errors, images
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
+pixels = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+try:
+    images.write_rgb(Path("x.{ending}"), pixels)
+except errors.WriteError:
+    print("WriteError")
+"""
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    # JPEG and WebP need fewer bytes than the limit at some settings; then the picture is whole.
+    whole = not found.stdout and read_rgb(tmp_path / f"x.{ending}").shape == (64, 64, 3)
+    assert whole or (found.stdout == "WriteError\n" and not list(tmp_path.iterdir()))
+    assert not whole or ending in ("jpg", "webp")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import shutil
 from pathlib import Path
 
 import keras
@@ -255,3 +256,22 @@ def test_a_dead_channel_is_announced_in_a_real_run(
     monkeypatch.setattr(weights, "build_network", lambda _: dead())
     run = training.train(load("training.epochs=1"), "small", tmp_path / "runs")
     assert "the red channel of the output is zero" in (run / runs.LOG).read_text()
+
+
+def test_a_file_that_disappears_while_training_is_named(
+    load, tmp_path: Path, small_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = tmp_path / "tree"
+    shutil.copytree(small_tree, tree)
+    fit = training._fit
+
+    def remove_then_fit(*args: object) -> None:
+        (tree / "distorted_images" / "i01_01_5.bmp").unlink()
+        fit(*args)
+
+    monkeypatch.setattr(training, "_fit", remove_then_fit)
+    config = load(f"data.root={tree}", "training.cache_gib=0")
+    with pytest.raises(TidenhanceError, match=r"i01_01_5\.bmp") as caught:
+        training.train(config, "small", tmp_path / "runs")
+    assert "\n" not in str(caught.value)
+    assert runs.summaries(tmp_path / "runs")[0].state == "failed"

@@ -39,6 +39,8 @@ def draw(path: Path, history: list[dict[str, float]], identity: dict[str, float]
             row[k] > 0 for row in history for k in (name, f"val_{name}")
         ):
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter("{x:.4g}")
+            axes.yaxis.set_minor_formatter("{x:.4g}")
         axes.set_title(TITLES.get(name, name))
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -113,8 +113,7 @@ def write_rgb(path: Path, pixels: NDArray[np.uint8]) -> None:
     Raises:
         WriteError: the file cannot be written.
     """
-    with replacing(path) as temporary:
-        Image.fromarray(pixels).save(temporary)
+    _write(path, Image.fromarray(pixels), FORMAT_OF_ENDING[path.suffix.lower()])
 
 
 def is_picture_name(path: Path) -> bool:
@@ -184,13 +183,7 @@ def write_picture(path: Path, picture: Picture) -> None:
         options["dpi"] = picture.dpi
     if file_format != "BMP":
         options |= {"icc_profile": _profile_for(image, picture), "exif": picture.exif or b""}
-    with replacing(path) as temporary:
-        try:
-            image.save(temporary, format=file_format, **options)
-        except OSError:
-            raise
-        except Exception as error:
-            raise WriteError(f"{path}: cannot be written: {error}") from error
+    _write(path, image, file_format, **options)
 
 
 def fill_transparent(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -241,6 +234,17 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ImageError(f"{path}: cannot be read: {reason.rstrip('.')}.") from error
+
+
+def _write(path: Path, image: Image.Image, file_format: str, **options: Any) -> None:
+    # Pillow itself would not notice a disk that is full at a file's last bytes.
+    encoded = io.BytesIO()
+    try:
+        image.save(encoded, format=file_format, **options)
+    except Exception as error:
+        raise WriteError(f"{path}: cannot be written: {error}") from error
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded.getbuffer())
 
 
 def _check_usable(path: Path, picture: Image.Image, max_pixels: int) -> None:

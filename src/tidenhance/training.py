@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import platform
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from tidenhance import config as config_module
 from tidenhance.config import Config, Provenance
 from tidenhance.data import pipeline
 from tidenhance.data.pairs import Pairs
-from tidenhance.errors import DataError
+from tidenhance.errors import DataError, TidenhanceError
 from tidenhance.files import write_text
 
 logger = logging.getLogger(__name__)
@@ -194,6 +195,16 @@ def _fit(
                 *learning_rate_callbacks(config),
             ],
         )
+    except tf.errors.ResourceExhaustedError as error:
+        raise TidenhanceError(
+            "The memory does not suffice. Try a smaller training.batch_size or patch_size, or a"
+            " larger training.gradient_accumulation_steps, which gives the same gradient."
+        ) from error
+    except tf.errors.OpError as error:
+        # An error of our own inside the input pipeline comes back as text, traceback and all.
+        ours = re.search(r"^tidenhance\.errors\.\w+: (.*)", error.message, re.MULTILINE)
+        reason = ours[1] if ours else f"TensorFlow stopped: {error.message.strip()}"
+        raise TidenhanceError(reason) from error
     finally:
         report.close()
 

@@ -404,7 +404,7 @@ def test_an_interrupted_command_goes_on(photographs, uninterrupted, tmp_path, nu
     assert "Traceback" not in errors
     wait_until(lambda: not session(process.pid))
     unfinished = contents(tmp_path)
-    assert len(unfinished) < len(contents(uninterrupted))
+    assert len([*tmp_path.glob("distorted_images/i*.bmp")]) < 40
     for name, data in unfinished.items():
         if not Path(name).name.startswith("."):
             assert data == contents(uninterrupted)[name]
@@ -414,13 +414,30 @@ def test_an_interrupted_command_goes_on(photographs, uninterrupted, tmp_path, nu
     assert contents(tmp_path) == contents(uninterrupted)
 
 
+def workers_of(process):
+    return [number for number, line in session(process.pid).items() if "spawn_main" in line]
+
+
+@on_linux
+@pytest.mark.slow
+def test_workers_leave_ctrl_c_to_the_command(photographs, uninterrupted, tmp_path):
+    process = start(photographs, tmp_path, *SLOW)
+    for count in (0, 6, 12):
+        wait_for_pictures(process, tmp_path, count)
+        wait_until(lambda: len(workers_of(process)) == 2)
+        for worker in workers_of(process):
+            os.kill(worker, signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (0, "")
+    assert contents(tmp_path) == contents(uninterrupted)
+
+
 @on_linux
 @pytest.mark.slow
 def test_a_killed_worker_is_one_error(photographs, tmp_path):
     process = start(photographs, tmp_path, *SLOW)
     wait_for_pictures(process, tmp_path)
-    workers = [n for n, line in session(process.pid).items() if "spawn_main" in line]
-    os.kill(workers[0], signal.SIGKILL)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
     assert errors.startswith("error: A worker process was killed")
