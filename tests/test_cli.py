@@ -107,7 +107,7 @@ def test_help_is_quick_and_imports_nothing_heavy():
         "try: tidenhance.cli.main()\n"
         "except SystemExit: pass\n"
         "heavy = {'tensorflow', 'keras', 'pydantic', 'numpy', 'PIL', 'yaml'} & set(sys.modules)\n"
-        "sys.exit(', '.join(heavy))"
+        "sys.exit(', '.join(heavy) or 0)"
     )
     seconds = []
     for _ in range(3):
@@ -160,7 +160,7 @@ def test_version(tool):
         (["summary", "--config", "plain128", "--nosuch"], "No such option"),
         (["eval", "--split", "all"], "'all' is not one of"),
         (["enhance"], "Missing argument"),
-        (["enhance", "x.png", "--tile", "1"], "is not in the range"),
+        (["enhance", "x.png", "--tile", "1"], "greater than or equal to 64"),
         (["data", "check"], "Missing argument"),
         (["data", "synth", "--out", "x"], "Missing option '--references'"),
         (["eval", "one", "two"], "unexpected extra argument"),
@@ -188,7 +188,7 @@ def test_arguments_that_the_parser_refuses(tool, arguments, message):
         (["summary", "--config", "broken.yaml"], "broken.yaml:2: not valid YAML"),
         (["train", "--config", "quickstart"], "No data folder was named."),
         (["train", "--config", "quickstart", "--data", "none"], "none: no such folder."),
-        (["train", "--config", "quickstart", "--data", ""], "expected the folders"),
+        (["train", "--config", "quickstart", "--data", ""], ".: expected reference_images"),
         (["train", "--config", "quickstart", "data.root=none"], "none: no such folder."),
         (["train", "--config", "quickstart", "--data", "\udcff"], "\\udcff: no such folder."),
         (["summary", "--config", "mirnet32", "--size", "33x32"], "expected multiples of 4"),

@@ -164,7 +164,9 @@ def evaluate(
 
 @app.command()
 def enhance(
-    inputs: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
+    inputs: Annotated[
+        list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of pictures.")
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="A folder, or a file for one picture.")
     ] = None,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from tidenhance import components, strict_yaml
+from tidenhance import components, mistakes, strict_yaml
 from tidenhance.components import Kind
 from tidenhance.errors import ConfigError, did_you_mean
+from tidenhance.mistakes import Report, Schema
 from tidenhance.strict_yaml import Key, dotted
 
 DATA_VARIABLE = "TIDENHANCE_DATA"
@@ -20,8 +21,6 @@ DATA_VARIABLE = "TIDENHANCE_DATA"
 COMPONENTS: dict[str, Kind] = {"network": "networks", "data": "data.datasets", "loss": "losses"}
 
 Places = dict[Key, str]
-Report = Callable[[Key, str], None]
-Schema = dict[str, Any]
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 PositiveFloat = Annotated[float, Field(gt=0)]
@@ -203,7 +202,7 @@ def read(path: Path) -> tuple[dict[str, Any], Places]:
         raise ConfigError(f"{path}: cannot be read: {reason}.") from error
     data, places = strict_yaml.parse(text, lambda line: f"{path}:{line}")
     if not isinstance(data, dict):
-        received = "nothing" if data is None else _shown(data)
+        received = "nothing" if data is None else mistakes.shown(data)
         raise ConfigError(f"{path}:1: expected keys and values. Received: {received}.")
     return data, places
 
@@ -276,7 +275,7 @@ def _schema() -> Schema:
 
 def _apply(override: str, data: dict[str, Any], places: Places, problems: list[str]) -> None:
     name, equals, text = override.partition("=")
-    place = f"argument {_shown(override)}"
+    place = f"argument {mistakes.shown(override)}"
     key = tuple(name.split("."))
     if not equals or not all(key):
         problems.append(f"{place}: expected KEY=VALUE, as in training.epochs=5.")
@@ -333,7 +332,7 @@ def _validate(
             continue
         name = entry.get("name")
         if name not in components.names(kind):
-            allowed = _one_of(components.names(kind), name)
+            allowed = mistakes.one_of(components.names(kind), name)
             given = "name" in entry
             report((section, "name"), allowed if given else f"required, but not given: {allowed}")
             checked[section] = {"name": ""}
@@ -348,13 +347,13 @@ def _validate(
             options = model.model_validate(arguments)
         except ValidationError as error:
             schema = model.model_json_schema()
-            _report_all(error, schema, report, (section,), f"{section} '{name}' takes")
+            mistakes.report_all(error, schema, report, (section,), f"{section} '{name}' takes")
         else:
             checked[section] = {"name": name, **dict(options)}
     try:
         config = Config.model_validate(checked)
     except ValidationError as error:
-        _report_all(error, _schema(), report)
+        mistakes.report_all(error, _schema(), report)
         return None
     finally:
         _check_metrics(data.get("metrics"), report)
@@ -366,9 +365,11 @@ def _check_metrics(metrics: Any, report: Report) -> None:
     names = components.names("metrics")
     for index, name in enumerate(metrics if isinstance(metrics, list) else ()):
         if isinstance(name, str) and name not in names:
-            report(("metrics", index), _one_of(names, name))
+            report(("metrics", index), mistakes.one_of(names, name))
         elif name in metrics[:index]:
-            report(("metrics", index), f"expected each metric once. Received: {_shown(name)}.")
+            report(
+                ("metrics", index), f"expected each metric once. Received: {mistakes.shown(name)}."
+            )
 
 
 def _check_together(config: Config, report: Report) -> None:
@@ -399,120 +400,3 @@ def _check_together(config: Config, report: Report) -> None:
                 f"expected at most training.learning_rate, {training.learning_rate}."
                 f" Received: {part.minimum}.",
             )
-
-
-def _report_all(
-    error: ValidationError, schema: Schema, report: Report, prefix: Key = (), owner: str = ""
-) -> None:
-    """Report each mistake, with what `schema` allows in its place.
-
-    Args:
-        error: what pydantic found.
-        schema: the JSON schema of what was validated.
-        report: called with each mistake's key and message.
-        prefix: the key of what was validated.
-        owner: what takes the keys at the top of it, as in `network 'mirnet' takes`.
-    """
-    for problem in error.errors():
-        location, received = problem["loc"], f"Received: {_shown(problem['input'])}."
-        if problem["type"] == "extra_forbidden":
-            _, section = _at(schema, location[:-1])
-            keys = [
-                key for found in _variants(section, schema) for key in found.get("properties", ())
-            ]
-            here = owner if owner and len(location) == 1 else "allowed here"
-            message = f"unknown key; {here}: {', '.join(keys) or 'nothing'}."
-            report((*prefix, *location), message + did_you_mean(str(location[-1]), keys))
-            continue
-        key, entry = _at(schema, location)
-        if problem["type"] == "missing":
-            message = f"required, but not given: expected {_expected(entry, schema)}."
-        elif problem["type"] == "value_error":
-            message = f"{problem['ctx']['error']}. {received}"
-        else:
-            message = f"expected {_expected(entry, schema)}. {received}"
-            message += did_you_mean(str(problem["input"]), map(str, entry.get("enum", ())))
-        report((*prefix, *key), message)
-
-
-def _at(schema: Schema, location: Sequence[str | int]) -> tuple[Key, Schema]:
-    """Return the part of a JSON schema that describes a place in the data, and its key.
-
-    Of a location that pydantic made longer than the data is deep (it names a union's members),
-    the key holds only what stands in the data.
-    """
-    key: Key = ()
-    entry = schema
-    for part in location:
-        inside = [
-            found["items"] if isinstance(part, int) else found["properties"][part]
-            for found in _variants(entry, schema)
-            if part in found.get("properties", ()) or (isinstance(part, int) and "items" in found)
-        ]
-        if not inside:
-            break
-        key, entry = (*key, part), inside[0]
-    return key, entry
-
-
-def _variants(entry: Schema, root: Schema) -> list[Schema]:
-    """Return the schemas that an entry is one of, with references followed."""
-    if "$ref" in entry:
-        return _variants(root["$defs"][entry["$ref"].rpartition("/")[2]], root)
-    if "anyOf" in entry:
-        return [found for choice in entry["anyOf"] for found in _variants(choice, root)]
-    return [entry]
-
-
-_NOUNS = {
-    "integer": "a whole number",
-    "number": "a number",
-    "string": "text",
-    "boolean": "true or false",
-    "null": "null",
-    "array": "a list",
-}
-_BOUNDS = {
-    "exclusiveMinimum": "above",
-    "minimum": "of at least",
-    "exclusiveMaximum": "below",
-    "maximum": "of at most",
-    "multipleOf": "a multiple of",
-    "minItems": "of at least",
-    "maxItems": "of at most",
-}
-
-
-def _expected(entry: Schema, root: Schema) -> str:
-    """Return in words what a JSON schema allows."""
-    texts = []
-    for found in _variants(entry, root):
-        bounds = " and ".join(
-            f"{word} {found[key]}" for key, word in _BOUNDS.items() if key in found
-        )
-        text = f"{_NOUNS.get(found.get('type', ''), 'a value')} {bounds}".strip()
-        if "minimum" in found and "maximum" in found:
-            text = f"{_NOUNS[found['type']]} from {found['minimum']} to {found['maximum']}"
-        if "enum" in found or "const" in found:
-            text = f"one of {', '.join(map(str, found.get('enum', [found.get('const')])))}"
-        elif found.get("type") == "object":
-            more = ["…"] if found.get("additionalProperties") else []
-            text = f"keys and values ({', '.join([*found.get('properties', ()), *more])})"
-        elif found.get("type") == "array":
-            text += f", each {_expected(found.get('items', {}), root)}"
-        texts.append(text)
-    return ", or ".join(texts)
-
-
-def _one_of(names: Sequence[str], received: Any) -> str:
-    shown = "" if received is None else f" Received: {_shown(received)}."
-    return f"expected one of {', '.join(names)}.{shown}{did_you_mean(str(received), names)}"
-
-
-def _shown(value: Any) -> str:
-    """Return a value as YAML writes it, cut where it is long."""
-    try:
-        text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."

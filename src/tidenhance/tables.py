@@ -13,11 +13,11 @@ from rich.text import Text
 
 from tidenhance.runs import Summary
 
-WIDTH_OF_FILES = 160
+WIDTH_OF_FILES = 10_000  # so that no line is ever broken
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console as wide as the terminal; wide where there is none."""
+    """Return a console as wide as the terminal, or for a file or a pipe as wide as the text."""
     stream = sys.stderr if stderr else sys.stdout
     is_terminal = stream is not None and stream.isatty()
     return Console(
@@ -166,7 +166,7 @@ def _score_row(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
 def _print_table(columns: Sequence[str], rows: Any) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index < 2 else "right")
+        table.add_column(column, justify="left" if index < 2 else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     console().print(table)
