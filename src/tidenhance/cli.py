@@ -10,7 +10,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -76,15 +76,10 @@ def main() -> None:
         _fail(error, 1, str(error))
     except OSError as error:
         _fail(error, 1, f"{error}.")
+    except MemoryError as error:
+        _fail(error, 1, "out of memory. Try a lower training.batch_size or training.patch_size.")
     except Exception as error:
         name = type(error).__name__
-        if name in ("MemoryError", "ResourceExhaustedError"):  # the second is TensorFlow's
-            _fail(
-                error,
-                1,
-                "out of memory. Try a lower training.batch_size or training.patch_size, a higher"
-                " training.gradient_accumulation_steps, or fewer channels.",
-            )
         _fail(error, 1, f"{name}: {error}\nThis is a fault of tidenhance; --debug shows where.")
 
 
@@ -356,15 +351,16 @@ def synthesise_data(
     chosen_types = _numbers(types, tid2013.TYPES, "--types")
     chosen_levels = _numbers(levels, tid2013.LEVELS, "--levels")
     pictures = synthesis.reference_pictures(references, _size(size))
-    with _progress("synthesising") as progress:
-        for done, total in synthesis.synthesise(
-            list(pictures.values()),
-            out,
-            types=chosen_types,
-            levels=chosen_levels,
-            seed=seed,
-            workers=workers or os.cpu_count() or 1,
-        ):
+    made = synthesis.synthesise(
+        list(pictures.values()),
+        out,
+        types=chosen_types,
+        levels=chosen_levels,
+        seed=seed,
+        workers=workers or os.cpu_count() or 1,
+    )
+    with _progress("synthesising") as progress, closing(made):
+        for done, total in made:
             progress(done, total)
     typer.echo(f"{total} distorted pictures of {len(pictures)} references in {out}")
 

@@ -212,7 +212,7 @@ def _fit(
 @contextmanager
 def _state_and_log(run: Path) -> Iterator[None]:
     """Keep the run's state and its log, whatever way the training inside ends."""
-    handler = logging.FileHandler(run / runs.LOG, encoding="utf-8")
+    handler = logging.FileHandler(run / runs.LOG, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     package_logger = logging.getLogger("tidenhance")
     package_logger.addHandler(handler)

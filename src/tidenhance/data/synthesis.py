@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -97,7 +97,7 @@ def synthesise(
     levels: Sequence[int],
     seed: int,
     workers: int,
-) -> Iterator[tuple[int, int]]:
+) -> Generator[tuple[int, int], None, None]:
     """Write references, distorted pictures and PSNRc.txt; yield (pictures made, pictures in all).
 
     What is there already from an earlier call with the same references and seed is kept. A picture
