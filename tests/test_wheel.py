@@ -68,6 +68,6 @@ def test_an_installed_wheel_does_the_whole_job(installed: Path, tmp_path: Path) 
         *("training.epochs=1", "training.steps_per_epoch=2", "training.patch_size=32"),
     )
     scores = json.loads(run(installed, tmp_path, "eval", "--split", "test", "--json"))
-    assert scores["pairs"] == 1
+    assert scores["pairs"] == 2
     run(installed, tmp_path, "enhance", "data/distorted_images/i07_01_5.bmp", "-o", "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["i07_01_5_enhanced.bmp"]
