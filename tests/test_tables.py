@@ -36,7 +36,7 @@ def test_scores(capsys):
     )
     found = lines(capsys)
     figures = "2 22.34 dB 20.10 dB {} dB 0.00520 0.00967 0.0490 0.0612"
-    assert "[red]x[/b]: val, 2 pairs of 1 references; [0, 1]; 8 bits" in found
+    assert "[red]x[/b]: val; pairs 2, references 1; [0, 1]; 8 bits" in found
     assert "all " + figures.format("+2.25") in found
     assert "10 JPEG " + figures.format("+2.25") in found
     assert "i21 " + figures.format("-0.50") in found

@@ -63,8 +63,8 @@ def print_scores(scores: Mapping[str, Any]) -> None:
     """Print what `evaluation.evaluate` returns: over all pairs, by type and by reference."""
     conventions = scores["conventions"]
     console().print(
-        f"{scores['run']}: {scores['split']}; pairs {scores['pairs']}, references {scores['references']};"
-        f" {conventions['range']}; {conventions['rounding']}",
+        f"{scores['run']}: {scores['split']}; pairs {scores['pairs']},"
+        f" references {scores['references']}; {conventions['range']}; {conventions['rounding']}",
         soft_wrap=True,
     )
     groups = {
