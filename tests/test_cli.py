@@ -163,7 +163,7 @@ def test_version(tool):
         (["enhance", "x.png", "--tile", "1"], "greater than or equal to 64"),
         (["data", "check"], "Missing argument"),
         (["data", "synth", "--out", "x"], "Missing option '--references'"),
-        (["eval", "one", "two"], "unexpected extra argument"),
+        (["eval", "--split", "all"], "is not one of"),
     ],
 )
 def test_arguments_that_the_parser_refuses(tool, arguments, message):
@@ -393,12 +393,12 @@ def test_runs(tool, tmp_path):
         (tmp_path / "runs" / name).mkdir(parents=True)
         (tmp_path / "runs" / name / runs.CONFIG).write_text(text)
         runs.set_state(tmp_path / "runs" / name, "finished")
-    scores = {"psnr": 22.5, "gain_psnr": 2.25, "worst": float("nan")}
+    scores = {"psnr": 22.5, "gain": {"psnr": {"mean": 2.25}}, "worst": float("nan")}
     (tmp_path / "runs/c/scores.json").write_text(json.dumps(scores))
     (tmp_path / "runs/b :smile:/state.json").write_text("")
     ended = tool("runs", "--json")
     found = {Path(run["run"]).name: run for run in json.loads(ended.out)}
-    assert found["c"]["scores"] == {"psnr": 22.5, "gain_psnr": 2.25, "worst": None}
+    assert found["c"]["scores"] == {"psnr": 22.5, "gain": {"psnr": {"mean": 2.25}}, "worst": None}
     assert found["c"]["config"] == "mine"
     assert found["b :smile:"]["state"] == "damaged"
     assert "state.json: damaged" in found["b :smile:"]["problem"]

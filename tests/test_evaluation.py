@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from scipy import ndimage
 from skimage import metrics as skimage_metrics
 
 from tidenhance import config as configs
@@ -64,7 +64,8 @@ def test_scores_are_those_of_an_independent_library(run: Path, small_tree: Path)
     assert scores["psnr"] == pytest.approx(mean("psnr"), abs=1e-4)
     assert scores["mse"] == pytest.approx(mean("mse"), rel=1e-5)
     assert scores["identity"]["psnr"] == pytest.approx(mean("identity_psnr"), abs=1e-4)
-    assert scores["gain_psnr"] == pytest.approx(scores["psnr"] - scores["identity"]["psnr"])
+    gain = scores["psnr"] - scores["identity"]["psnr"]
+    assert scores["gain"]["psnr"]["mean"] == pytest.approx(gain)
     assert scores["per_type"]["10"]["name"] == "JPEG"
     identity = scores["per_type"]["10"]["identity"]["psnr"]
     assert identity == pytest.approx(mean("identity_psnr", (2, 10), (3, 10)), abs=1e-4)
@@ -116,5 +117,53 @@ def test_a_run_without_weights_is_named(run: Path) -> None:
 def test_pictures_without_any_error_keep_the_mean_finite() -> None:
     same = np.zeros((4, 4, 3), np.uint8)
     figures = evaluation.picture_figures(same, same)
-    assert figures == {"mse": 0, "mae": 0, "psnr": pytest.approx(100)}
-    assert all(math.isfinite(value) for value in figures.values())
+    assert figures == {"mse": 0, "mae": 0, "psnr": pytest.approx(100), "psnr_y": pytest.approx(100)}
+
+
+def test_baselines_are_scored_on_the_same_pairs(run: Path, small_tree: Path) -> None:
+    found = evaluation.evaluate(run, "val", baselines=[("median", {"size": 3})])
+    baseline = found["baselines"]["median"]
+    assert baseline["identity"] == found["identity"]
+    assert baseline["pairs"] == 4
+    expected = [
+        skimage_metrics.peak_signal_noise_ratio(
+            np.asarray(Image.open(small_tree / "reference_images" / f"I{r:02d}.BMP")),
+            ndimage.median_filter(
+                np.asarray(Image.open(small_tree / "distorted_images" / f"i{r:02d}_{t:02d}_5.bmp")),
+                (3, 3, 1),
+            ),
+        )
+        for r in (2, 3)
+        for t in (1, 10)
+    ]
+    assert baseline["psnr"] == pytest.approx(np.mean(expected), abs=1e-4)
+
+
+def test_restored_pictures_are_kept_where_asked(run: Path, small_tree: Path) -> None:
+    evaluation.evaluate(run, "test", save_images=True)
+    names = sorted(path.name for path in (run / runs.IMAGES / "test").iterdir())
+    assert names == ["i04_01_5.png", "i04_10_5.png"]
+    restored = np.asarray(Image.open(run / runs.IMAGES / "test" / names[0])).astype(int)
+    distorted = np.asarray(Image.open(small_tree / "distorted_images" / "i04_01_5.bmp"))
+    np.testing.assert_array_equal(restored, np.minimum(distorted.astype(int) + 25, 255))
+
+
+def test_other_levels_have_a_file_of_their_own(run: Path) -> None:
+    evaluation.evaluate(run, "val")
+    before = (run / "scores.json").read_text()
+    with pytest.raises(DataError, match="level 4"):
+        evaluation.evaluate(run, "val", levels=[4, 5])
+    evaluation.evaluate(run, "val", levels=[5])
+    assert (run / "scores-levels-5.json").is_file()
+    assert (run / "scores.json").read_text() == before
+
+
+def test_every_result_states_its_conventions(run: Path) -> None:
+    found = evaluation.evaluate(run, "val")
+    assert {"range", "crop", "rounding", "mean", "gain", "interval"} <= set(found["conventions"])
+    assert set(found["gain"]) <= set(found["conventions"])
+    # 48 pixels are too few for MS-SSIM's fifth scale.
+    assert set(found["gain"]) == {"mse", "mae", "psnr", "psnr_y", "ssim", "ssim_y"}
+    assert found["levels"] == [5]
+    assert found["article"] is None
+    assert found["seconds_per_picture"] > 0

@@ -140,7 +140,7 @@ def test_a_history_that_cannot_be_written(run):
 
 
 def test_the_summary_of_a_finished_run(run):
-    scores = {"psnr": 22.5, "gain_psnr": 2.25, "pairs": 3}
+    scores = {"psnr": 22.5, "gain": {"psnr": {"mean": 2.25}}, "pairs": 3}
     (run / "scores.json").write_text(json.dumps(scores))
     runs.write_history(run, [ROW, {**ROW, "val_loss": 0.005}, {**ROW, "val_loss": 0.007}])
     assert runs.summaries(run.parent) == [
@@ -200,10 +200,10 @@ DAMAGED = {
         *NO_JSON_OBJECT,
         b"{}",
         b'{"psnr": 20}',
-        b'{"psnr": "x", "gain_psnr": 1}',
-        b'{"psnr": NaN, "gain_psnr": 1}',
-        b'{"psnr": 1, "gain_psnr": Infinity}',
-        b'{"psnr": 1' + b"0" * 400 + b', "gain_psnr": 1}',
+        b'{"psnr": "x", "gain": {"psnr": {"mean": 1}}}',
+        b'{"psnr": NaN, "gain": {"psnr": {"mean": 1}}}',
+        b'{"psnr": 1, "gain": {"psnr": {"mean": Infinity}}}',
+        b'{"psnr": 1' + b"0" * 400 + b', "gain": {"psnr": {"mean": 1}}}',
     ],
 }
 

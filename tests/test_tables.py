@@ -8,13 +8,30 @@ from typing import Any
 from tidenhance import tables
 from tidenhance.runs import Summary
 
-FIGURES = {
+FIGURES: dict[str, Any] = {
     "pairs": 2,
     "psnr": 22.345,
+    "ssim": 0.71234,
     "mse": 0.0052,
     "mae": 0.049,
     "identity": {"psnr": 20.1, "mse": 0.00967, "mae": 0.0612},
-    "gain_psnr": 2.245,
+    "gain": {"psnr": {"mean": 2.245, "low": 1.5, "high": 3.0, "references": 5}},
+    "seconds_per_picture": 1.5,
+}
+GROUPED = {
+    **FIGURES,
+    "per_type": {"1": {**FIGURES, "name": "noise"}, "10": {**FIGURES, "name": "JPEG"}},
+    "per_level": {"5": FIGURES},
+    "per_reference": {"i21": FIGURES, "i22": FIGURES},
+}
+RESULT = {
+    **GROUPED,
+    "run": "[red]x[/b]",
+    "split": "val",
+    "references": 2,
+    "conventions": {"range": "[0, 1]", "rounding": "8 bits"},
+    "article": None,
+    "baselines": {"nlm": {**GROUPED, "gain": {"psnr": {"mean": -0.5, "low": None, "high": None}}}},
 }
 
 
@@ -22,31 +39,36 @@ def lines(capsys: Any) -> list[str]:
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_scores(capsys):
-    tables.print_scores(
-        {
-            **FIGURES,
-            "run": "[red]x[/b]",
-            "split": "val",
-            "references": 1,
-            "per_type": {"10": {**FIGURES, "name": "JPEG"}},
-            "per_reference": {"i21": {**FIGURES, "gain_psnr": -0.5}},
-            "conventions": {"range": "[0, 1]", "rounding": "8 bits"},
-        }
-    )
+def test_scores_of_a_run_and_a_baseline(capsys):
+    tables.print_scores([RESULT])
     found = lines(capsys)
-    figures = "2 22.34 dB 20.10 dB {} dB 0.00520 0.00967 0.0490 0.0612"
-    assert "[red]x[/b]: val; pairs 2, references 1; [0, 1]; 8 bits" in found
-    assert "all " + figures.format("+2.25") in found
-    assert "10 JPEG " + figures.format("+2.25") in found
-    assert "i21 " + figures.format("-0.50") in found
+    assert found[0].startswith("val; pairs 2, references 2; [0, 1]; 8 bits")
+    assert "doing nothing 20.10 dB – – – – 0.00967 0.0612 –" in found
+    figures = "– 0.7123 – 0.00520 0.0490 1.500"
+    assert f"[red]x[/b] 22.34 dB +2.25 dB [+1.50, +3.00] {figures}" in found
+    assert f"nlm 22.34 dB -0.50 dB {figures}" in found
 
 
-def test_scores_without_types(capsys):
-    scores = {**FIGURES, "run": "x", "split": "val", "references": 1, "per_type": {}}
-    conventions = {"range": "", "rounding": ""}
-    tables.print_scores({**scores, "per_reference": {"a": FIGURES}, "conventions": conventions})
-    assert not any(line.startswith("type") for line in lines(capsys))
+def test_scores_by_type_and_reference_but_not_by_the_only_level(capsys):
+    baseline = {**GROUPED, "per_type": {n: {**FIGURES, "psnr": 19.0} for n in ("1", "10")}}
+    tables.print_scores([{**RESULT, "baselines": {"nlm": baseline}}])
+    found = lines(capsys)
+    assert "10 JPEG 2 20.10 22.34 (+2.25) 19.00 (+2.25)" in found
+    assert "i22 2 20.10 22.34 (+2.25) 22.34 (+2.25)" in found
+    assert not any("by level" in line for line in found)
+
+
+def test_several_runs_stand_beside_each_other(capsys):
+    tables.print_scores([RESULT, {**RESULT, "run": "second", "psnr": 23.0}])
+    found = lines(capsys)
+    assert any(line.startswith("second 23.00 dB +2.25 dB") for line in found)
+    assert "10 JPEG 2 20.10 22.34 (+2.25) 22.34 (+2.25) 22.34 (+2.25)" in found
+
+
+def test_the_articles_figures_are_marked_as_the_articles(capsys):
+    given = {"figures": {"mse": 0.0056}, "note": "on the real archive"}
+    tables.print_scores([{**RESULT, "article": given}])
+    assert "[red]x[/b]: the article has mse 0.0056 (on the real archive)" in lines(capsys)
 
 
 def test_runs(capsys):
@@ -59,7 +81,7 @@ def test_runs(capsys):
                 epochs=3,
                 planned_epochs=5,
                 best_val_loss=0.00567,
-                scores={"psnr": 22.5, "gain_psnr": 2.4},
+                scores={"psnr": 22.5, "gain": {"psnr": {"mean": 2.4}}},
             ),
             Summary(Path("runs/two"), "running"),
             Summary(Path("runs/three"), "damaged", problem="state.json: damaged: it is empty."),

@@ -53,7 +53,7 @@ def test_a_run_holds_everything_and_its_loss_falls(
             load("training.epochs=8", "training.steps_per_epoch=10"), "small", tmp_path / "runs"
         )
     assert {path.name for path in run.iterdir()} == {
-        *(runs.CONFIG, runs.STATE, runs.HISTORY, runs.CURVES, runs.LOG),
+        *(runs.CONFIG, runs.STATE, runs.HISTORY, runs.CURVES, runs.LOG, runs.NETWORK),
         *(runs.BEST_WEIGHTS, runs.LAST_WEIGHTS),
     }
     with (run / runs.HISTORY).open(newline="") as stream:

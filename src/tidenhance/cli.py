@@ -132,29 +132,57 @@ def train(
 
 @app.command("eval")
 def evaluate(
-    run: Annotated[str | None, typer.Argument(help="A run; the newest if none is given.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="RUN", help="Runs; the newest if none is given.")
+    ] = None,
     split: Annotated[SplitName, typer.Option(help="Which pairs.")] = SplitName.VAL,
+    levels: Annotated[
+        str | None, typer.Option(help="Levels, as in 1-5; those trained on if not given.")
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(help="A classical method too, as in nlm or '{name: nlm, strength: 1}'."),
+    ] = None,
     data: DataOption = None,
     runs: RunsOption = RUNS,
     *,
+    save_images: Annotated[
+        bool, typer.Option("--save-images", help="Keep the restored pictures in the run.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Score a run's network on the pairs of a split, beside doing nothing."""
-    path = _run(run, runs)
+    """Score runs' networks on the pairs of a split, beside doing nothing and classical methods."""
+    from tidenhance import config as configs
+    from tidenhance.data.datasets import tid2013
+
+    chosen = _numbers(levels, tid2013.LEVELS, "--levels") if levels else None
+    paths = [_run(name, runs) for name in names] if names else [_run(None, runs)]
     _import_tensorflow()
-    from tidenhance import evaluation
+    baselines = [configs.component("baselines", text, "--baseline") for text in baseline or ()]
+    from tidenhance import evaluation, scores, tables
+    from tidenhance.runs import scores_name
 
-    with _progress(f"evaluating {path.name}") as progress:
-        scores = evaluation.evaluate(path, split.value, root=data, progress=progress)
+    results = []
+    for path in paths:
+        with _progress(f"evaluating {path.name}") as progress:
+            result = evaluation.evaluate(
+                path,
+                split.value,
+                root=data,
+                levels=chosen,
+                baselines=baselines,
+                save_images=save_images,
+                progress=progress,
+            )
+        results.append(result)
+    scores.check_comparable(results)
     if as_json:
-        typer.echo(evaluation.to_json(scores), nl=False)
-    else:
-        from tidenhance import tables
-        from tidenhance.runs import scores_name
-
-        tables.print_scores(scores)
+        typer.echo(scores.to_json(results[0] if len(results) == 1 else results), nl=False)
+        return
+    tables.print_scores(results)
+    for path in paths:
         for ending in ("json", "csv"):
-            typer.echo(f"written: {path / scores_name(split.value, ending)}")
+            typer.echo(f"written: {path / scores_name(split.value, ending, chosen)}")
 
 
 @app.command()
@@ -237,22 +265,8 @@ def summary(
             f"--size: expected multiples of {multiple} for {loaded.network.name}."
             f" Received: '{size}'."
         )
-    network = weights.build_network(loaded)
-    micro_batch = loaded.training.batch_size // loaded.training.gradient_accumulation_steps
-    field = summaries.receptive_field(network)
-    figures = {
-        "network": network.name,
-        "layers": len(network.layers),
-        "parameters": network.count_params(),
-        "width": width,
-        "height": height,
-        "multiply_adds": summaries.multiply_adds(network, height, width),
-        "receptive_field": field.pixels,
-        "sees_whole_picture": field.is_global,
-        "pictures_at_once": micro_batch,
-        "training_memory_bytes": summaries.training_memory(network, micro_batch, height, width),
-        "layer_table": summaries.layer_table(network),
-    }
+    at_once = loaded.training.batch_size // loaded.training.gradient_accumulation_steps
+    figures = summaries.describe(weights.build_network(loaded), at_once, height, width)
     if as_json:
         _print_json(figures)
     else:

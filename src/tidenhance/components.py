@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from tidenhance.errors import ConfigError, did_you_mean
 
-Kind = Literal["networks", "data.datasets", "data.distortions", "losses", "metrics"]
+Kind = Literal["networks", "data.datasets", "data.distortions", "losses", "metrics", "baselines"]
 
-_ENTRY = {"networks": "build", "data.datasets": "load", "losses": "build"}
+_ENTRY = {"networks": "build", "data.datasets": "load", "losses": "build", "baselines": "build"}
 
 
 @cache

@@ -267,6 +267,35 @@ def json_schema() -> str:
     return json.dumps(schema, indent=2) + "\n"
 
 
+def component(kind: Kind, text: str, argument: str) -> tuple[str, dict[str, Any]]:
+    """Return the name and the options that a command-line value gives for a component.
+
+    Args:
+        kind: what it is.
+        text: a name, as in `nlm`, or YAML as in a config, `{name: nlm, strength: 1}`.
+        argument: what to call it in errors, as in `--baseline`.
+
+    Raises:
+        ConfigError: there is no such component, or it does not take such options.
+    """
+    value, _ = strict_yaml.parse(text, lambda _: argument)
+    entry = dict(value) if isinstance(value, dict) else {"name": value}
+    name = entry.pop("name", None)
+    if name not in components.names(kind):
+        raise ConfigError(f"{argument}: {mistakes.one_of(components.names(kind), name)}")
+    model = components.options(kind, name)
+    problems: list[str] = []
+    try:
+        return name, dict(model.model_validate(entry))
+    except ValidationError as error:
+
+        def report(key: Key, message: str) -> None:
+            problems.append(f"{argument}: {dotted(key)}: {message}")
+
+        mistakes.report_all(error, model.model_json_schema(), report, owner=f"'{name}' takes")
+        raise ConfigError("\n".join(problems)) from error
+
+
 def _schema() -> Schema:
     schema = Config.model_json_schema()
     schema["properties"]["metrics"]["items"] = {"enum": list(components.names("metrics"))}

@@ -1,11 +1,10 @@
-"""How well a trained network restores the pairs of a split, beside doing nothing."""
+"""How well a trained network restores the pairs of a split, beside doing nothing and baselines."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable
+import statistics
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,25 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from tidenhance import components, device, images, inference, runs, weights
-from tidenhance.data import distortions, pairs
+import tidenhance
+from tidenhance import article, components, device, images, inference, runs, scores, weights
+from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
 from tidenhance.errors import DataError
 from tidenhance.files import write_text
 from tidenhance.progress import Progress, ignore
 
-METRICS = ("mse", "mae", "psnr")
-
 CONVENTIONS = {
-    "range": "images in [0, 1]; PSNR with R = 1, at most 100 dB",
-    "channels": "R, G and B together",
+    "range": "images in [0, 1]",
     "crop": "none, whole pictures",
     "rounding": "clipped to [0, 1] and rounded to 8 bits, as saved",
     "mean": "each figure is the mean over pictures of the picture's own",
+    "gain": "over doing nothing on the same pictures; mean over references of each one's mean",
+    "interval": "95 % of Student's t over the references' gains",
 }
 
-Row = dict[str, Any]
+Pixels = NDArray[np.uint8]
+Restore = Callable[[Pixels], Pixels]
 
 
 def evaluate(
@@ -38,6 +38,9 @@ def evaluate(
     split: Split,
     *,
     root: str | None = None,
+    levels: Sequence[int] | None = None,
+    baselines: Sequence[tuple[str, dict[str, Any]]] = (),
+    save_images: bool = False,
     progress: Progress = ignore,
 ) -> dict[str, Any]:
     """Restore every pair of a split with a run's best weights; return the scores, and write them.
@@ -48,112 +51,119 @@ def evaluate(
         run: the run directory.
         split: `val`, `test` or `train`.
         root: the data set's folder, if it is not where the run found it.
+        levels: levels of distortion, if not those that the run was trained on.
+        baselines: names and options of classical methods to score on the same pairs.
+        save_images: keep the restored pictures, in the run's folder `images`.
         progress: called with the pairs done and in all.
 
     Returns:
-        What `scores.json` holds: `run`, `split`, `pairs`, `references`; `mse`, `mae`, `psnr` of
-        the restored pictures; `identity` with the same three for doing nothing; `gain_psnr` in dB;
-        `per_type` and `per_reference`, each with the same figures; `conventions`.
+        What `scores.json` holds: what `scores.aggregate` returns, and `run`, `config`,
+        `tidenhance` (the version), `device`, `split`, `levels`, `data_fingerprint`,
+        `seconds_per_picture` (the median, the network alone), `conventions`, `article` (its figures
+        where its protocol is this one, else null), and `baselines`: for each what
+        `scores.aggregate` returns, and `seconds_per_picture`.
 
     Raises:
         RunError: the run has no config or no best weights, or they are damaged.
-        DataError: the split's pairs are missing, or there are none.
+        DataError: the split's pairs are missing, there are none, or the data set has no levels.
         ImageError: a picture cannot be read.
         WriteError: the scores cannot be written.
     """
-    device.use("auto")
+    _, device_name = device.use("auto")
     network, config = weights.trained_network(run)
-    options = config.data.options if root is None else {**config.data.options, "root": root}
+    multiple = weights.size_multiple(config)
+    options = dict(config.data.options)
+    if root is not None:
+        options["root"] = root
+    if levels is not None:
+        if "levels" not in options:
+            raise DataError(f"--levels: the data set {config.data.name} has no levels.")
+        options["levels"] = list(levels)
     found = components.make("data.datasets", config.data.name, options)[split]
     if not found:
         raise DataError(f"data.splits.{split}: no pairs to evaluate on.")
-    rows = []
+
+    restorers = {"": _network_restorer(network, multiple)}
+    restorers |= {name: components.make("baselines", name, given) for name, given in baselines}
+    rows: dict[str, list[scores.Row]] = {name: [] for name in restorers}
+    seconds: dict[str, list[float]] = {name: [] for name in restorers}
+    folder = run / runs.IMAGES / split
+    if save_images:
+        folder.mkdir(parents=True, exist_ok=True)
     for done, pair in enumerate(found):
         progress(done, len(found))
-        rows.append(_row(network, pair, weights.size_multiple(config)))
+        distorted, reference = pairs.read(pair)
+        identity = picture_figures(reference, distorted)
+        for name, restore in restorers.items():
+            start = time.perf_counter()
+            restored = restore(distorted)
+            seconds[name].append(time.perf_counter() - start)
+            rows[name].append(_row(pair, picture_figures(reference, restored), identity))
+            if save_images and name == "":
+                images.write_rgb(folder / f"{pair.name}.png", restored)
     progress(len(found), len(found))
-    scores = {"run": run.name, "split": split, **aggregate(rows), "conventions": CONVENTIONS}
-    write_text(run / runs.scores_name(split, "csv"), _csv(rows))
-    write_text(run / runs.scores_name(split, "json"), to_json(scores))
-    return scores
 
-
-def picture_figures(reference: NDArray[np.uint8], picture: NDArray[np.uint8]) -> dict[str, float]:
-    """Return each metric of a picture against its reference, both uint8 (H, W, 3)."""
-    y_true, y_pred = (images.to_float(x)[np.newaxis] for x in (reference, picture))
-    return {
-        name: float(
-            keras.ops.convert_to_numpy(components.module("metrics", name).compute(y_true, y_pred))[
-                0
-            ]
-        )
-        for name in METRICS
+    results = {
+        name: {
+            **scores.aggregate(rows[name], _higher_is_better()),
+            "seconds_per_picture": statistics.median(seconds[name]),
+        }
+        for name in restorers
     }
+    result = {
+        "run": run.name,
+        "config": config.provenance.config if config.provenance else None,
+        "tidenhance": tidenhance.__version__,
+        "device": device_name,
+        "split": split,
+        "levels": options.get("levels"),
+        "data_fingerprint": scores.fingerprint(rows[""]),
+        **results.pop(""),
+        "conventions": CONVENTIONS | {m: _metric(m).CONVENTION for m in identity},
+        "article": article.figures(config, split, options.get("levels", [])),
+        "baselines": results,
+    }
+    for ending, text in (("csv", scores.to_csv(rows[""])), ("json", scores.to_json(result))):
+        write_text(run / runs.scores_name(split, ending, levels), text)
+    return result
 
 
-def aggregate(rows: list[Row]) -> dict[str, Any]:
-    """Return means over all pairs, over each type's and over each reference's.
+def picture_figures(reference: Pixels, picture: Pixels) -> dict[str, float]:
+    """Return each metric of a picture against its reference, both uint8 (H, W, 3).
 
-    Args:
-        rows: a pair each, with `name`, `reference`, `type`, `level`, the metrics, and the metrics
-            of doing nothing under `identity_mse`, ….
+    A metric that needs a larger picture is left out.
     """
-    types = sorted({row["type"] for row in rows if row["type"] is not None})
-    titles = {number: module.NAME for number, module in distortions.by_number().items()}
+    y_true, y_pred = (images.to_float(x)[np.newaxis] for x in (reference, picture))
+    smaller_side = min(reference.shape[:2])
     return {
-        "references": len({row["reference"] for row in rows}),
-        **_means(rows),
-        "per_type": {
-            str(number): {
-                "name": titles[number],
-                **_means(row for row in rows if row["type"] == number),
-            }
-            for number in types
-        },
-        "per_reference": {
-            name: _means(row for row in rows if row["reference"] == name)
-            for name in sorted({row["reference"] for row in rows})
-        },
+        name: float(keras.ops.convert_to_numpy(_metric(name).compute(y_true, y_pred))[0])
+        for name in components.names("metrics")
+        if smaller_side >= getattr(_metric(name), "MINIMUM_SIZE", 1)
     }
 
 
-def to_json(scores: dict[str, Any]) -> str:
-    """Return scores as JSON."""
-    return json.dumps(scores, indent=2, allow_nan=False) + "\n"
+def _metric(name: str) -> Any:
+    return components.module("metrics", name)
 
 
-def _row(network: keras.Model, pair: Pair, size_multiple: int) -> Row:
-    distorted, reference = pairs.read(pair)
-    restored = inference.restore(network, images.to_float(distorted), size_multiple=size_multiple)
-    identity = picture_figures(reference, distorted)
+def _higher_is_better() -> dict[str, bool]:
+    return {name: _metric(name).HIGHER_IS_BETTER for name in components.names("metrics")}
+
+
+def _network_restorer(network: keras.Model, size_multiple: int) -> Restore:
+    def restore(pixels: Pixels) -> Pixels:
+        values = images.to_float(pixels)
+        return images.to_uint8(inference.restore(network, values, size_multiple=size_multiple))
+
+    return restore
+
+
+def _row(pair: Pair, figures: dict[str, float], identity: dict[str, float]) -> scores.Row:
     return {
         "name": pair.name,
         "reference": pair.reference_name,
         "type": pair.type,
         "level": pair.level,
-        **picture_figures(reference, images.to_uint8(restored)),
+        **figures,
         **{f"identity_{name}": value for name, value in identity.items()},
     }
-
-
-def _means(rows: Iterable[Row]) -> dict[str, Any]:
-    listed = list(rows)
-    mean = {
-        key: float(np.mean([row[key] for row in listed]))
-        for name in METRICS
-        for key in (name, f"identity_{name}")
-    }
-    return {
-        "pairs": len(listed),
-        **{name: mean[name] for name in METRICS},
-        "identity": {name: mean[f"identity_{name}"] for name in METRICS},
-        "gain_psnr": mean["psnr"] - mean["identity_psnr"],
-    }
-
-
-def _csv(rows: list[Row]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()

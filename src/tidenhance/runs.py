@@ -7,6 +7,7 @@ import io
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,14 +27,22 @@ CURVES = "curves.png"
 BEST_WEIGHTS = "best.weights.h5"
 LAST_WEIGHTS = "last.weights.h5"
 LOG = "log.txt"
+NETWORK = "network.json"
+IMAGES = "images"
 
 State = Literal["running", "finished", "interrupted", "failed", "cut off", "damaged"]
 NOTED: tuple[State, ...] = ("running", "finished", "interrupted", "failed")
 
 
-def scores_name(split: str, ending: str) -> str:
-    """Return a score file's name, as in `scores.json` (validation) and `scores-test.json`."""
-    return f"scores.{ending}" if split == "val" else f"scores-{split}.{ending}"
+def scores_name(split: str, ending: str, levels: Sequence[int] | None = None) -> str:
+    """Return a score file's name, as in `scores.json` (validation) and `scores-test.json`.
+
+    With `levels`, where they are not those that the run was trained on, the name ends in them.
+    """
+    parts = ["scores", *([split] if split != "val" else [])]
+    if levels is not None:
+        parts.append(f"levels-{''.join(map(str, sorted(levels)))}")
+    return f"{'-'.join(parts)}.{ending}"
 
 
 @dataclass(frozen=True)
@@ -147,10 +156,13 @@ def read_scores(run: Path, split: str = "val") -> dict[str, Any] | None:
     if not path.is_file():
         return None
     scores = _read_json(path)
-    for key in ("psnr", "gain_psnr"):
-        value = scores.get(key)
+    for key in (("psnr",), ("gain", "psnr", "mean")):
+        value: Any = scores
+        for part in key:
+            value = value.get(part) if isinstance(value, dict) else None
         if not isinstance(value, int | float) or not abs(value) < 1e6:
-            raise RunError(f"{path}: damaged: expected a number as {key}. Received: {value!r}.")
+            dotted = ".".join(key)
+            raise RunError(f"{path}: damaged: expected a number as {dotted}. Received: {value!r}.")
     return scores
 
 

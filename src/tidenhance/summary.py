@@ -39,6 +39,24 @@ class _Call:
     outputs: list[keras.KerasTensor]
 
 
+def describe(model: keras.Model, batch_size: int, height: int, width: int) -> dict[str, Any]:
+    """Return a network's figures at an input size, under the names that `summary --json` prints."""
+    field = receptive_field(model)
+    return {
+        "network": model.name,
+        "layers": len(model.layers),
+        "parameters": model.count_params(),
+        "width": width,
+        "height": height,
+        "multiply_adds": multiply_adds(model, height, width),
+        "receptive_field": field.pixels,
+        "sees_whole_picture": field.is_global,
+        "pictures_at_once": batch_size,
+        "training_memory_bytes": training_memory(model, batch_size, height, width),
+        "layer_table": layer_table(model),
+    }
+
+
 def receptive_field(model: keras.Model) -> ReceptiveField:
     """Return a network's receptive field, from its layers' kernels and strides.
 
@@ -116,8 +134,9 @@ def _calls(model: keras.Model, height: int | None, width: int | None) -> list[_C
         calls.append(_Call(layer, keras.tree.flatten((args, kwargs)), keras.tree.flatten(outputs)))
         return outputs
 
+    # A model of its own, since cloning would carry over what the network is compiled with.
     keras.models.clone_model(
-        model,
+        keras.Model(model.input, model.output),
         input_tensors=keras.Input((height, width, model.inputs[0].shape[-1])),
         clone_function=lambda layer: layer,
         call_function=call,

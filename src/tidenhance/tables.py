@@ -43,8 +43,8 @@ def print_runs(summaries: Sequence[Summary]) -> None:
             run.config,
             f"{run.epochs}/{run.planned_epochs or '?'}",
             _number(run.best_val_loss, ".5f"),
-            _number((run.scores or {}).get("psnr"), ".2f", " dB"),
-            _number((run.scores or {}).get("gain_psnr"), "+.2f", " dB"),
+            _number(run.scores["psnr"] if run.scores else None, ".2f", " dB"),
+            _number(run.scores["gain"]["psnr"]["mean"] if run.scores else None, "+.2f", " dB"),
         )
         for run in summaries
     ]
@@ -59,25 +59,37 @@ def print_types(types: Mapping[int, str]) -> None:
     _print_table(("type", "distortion"), ((str(number), name) for number, name in types.items()))
 
 
-def print_scores(scores: Mapping[str, Any]) -> None:
-    """Print what `evaluation.evaluate` returns: over all pairs, by type and by reference."""
-    conventions = scores["conventions"]
+def print_scores(results: Sequence[Mapping[str, Any]]) -> None:
+    """Print what `evaluation.evaluate` returns for runs on the same pairs, and for baselines."""
+    first = results[0]
     console().print(
-        f"{scores['run']}: {scores['split']}; pairs {scores['pairs']},"
-        f" references {scores['references']}; {conventions['range']}; {conventions['rounding']}",
+        f"{first['split']}; pairs {first['pairs']}, references {first['references']};"
+        f" {first['conventions']['range']}; {first['conventions']['rounding']};"
+        " in brackets the gain's 95 % interval over references",
         soft_wrap=True,
     )
-    groups = {
-        "all": {"all": scores},
-        "type": {f"{n} {entry['name']}": entry for n, entry in scores["per_type"].items()},
-        "reference": scores["per_reference"],
-    }
-    nothing = "doing nothing"
-    for title, group in groups.items():
-        if group:
+    scored = {result["run"]: result for result in results} | first["baselines"]
+    _print_table(
+        ("", "PSNR", "gain", "", "PSNR-Y", "SSIM", "MS-SSIM", "MSE", "MAE", "s/picture"),
+        [
+            _score_row("doing nothing", first["identity"]),
+            *(_score_row(name, entry) for name, entry in scored.items()),
+        ],
+    )
+    for result in results:
+        if result["article"]:
+            figures = ", ".join(f"{k} {v}" for k, v in result["article"]["figures"].items())
+            note = result["article"]["note"]
+            console().print(f"{result['run']}: the article has {figures} ({note})", soft_wrap=True)
+    for group, title in (
+        ("per_type", "type"),
+        ("per_level", "level"),
+        ("per_reference", "reference"),
+    ):
+        if len(first[group]) > 1:
             _print_table(
-                (title, "pairs", "PSNR", nothing, "gain", "MSE", nothing, "MAE", nothing),
-                [_score_row(name, entry) for name, entry in group.items()],
+                (f"PSNR by {title}", "pairs", "doing nothing", *scored),
+                [_group_row(group, key, scored) for key in first[group]],
             )
 
 
@@ -149,18 +161,27 @@ def print_check(found: Mapping[str, Any]) -> None:
 
 
 def _score_row(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
-    identity = entry["identity"]
+    gain = entry.get("gain", {}).get("psnr", {})
+    low, high = gain.get("low"), gain.get("high")
     return (
         name,
-        str(entry["pairs"]),
         _number(entry["psnr"], ".2f", " dB"),
-        _number(identity["psnr"], ".2f", " dB"),
-        _number(entry["gain_psnr"], "+.2f", " dB"),
-        f"{entry['mse']:.5f}",
-        f"{identity['mse']:.5f}",
-        f"{entry['mae']:.4f}",
-        f"{identity['mae']:.4f}",
+        _number(gain.get("mean"), "+.2f", " dB"),
+        "" if low is None else f"[{low:+.2f}, {high:+.2f}]",
+        _number(entry.get("psnr_y"), ".2f", " dB"),
+        _number(entry.get("ssim"), ".4f"),
+        _number(entry.get("ms_ssim"), ".4f"),
+        _number(entry["mse"], ".5f"),
+        _number(entry["mae"], ".4f"),
+        _number(entry.get("seconds_per_picture"), ".3f"),
     )
+
+
+def _group_row(group: str, key: str, scored: Mapping[str, Any]) -> tuple[str, ...]:
+    entries = [entry[group][key] for entry in scored.values()]
+    name = f"{key} {entries[0].get('name', '')}".strip()
+    gains = (f"{e['psnr']:.2f} ({e['gain']['psnr']['mean']:+.2f})" for e in entries)
+    return (name, str(entries[0]["pairs"]), f"{entries[0]['identity']['psnr']:.2f}", *gains)
 
 
 def _print_table(columns: Sequence[str], rows: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import platform
@@ -18,7 +19,7 @@ import rich
 import tensorflow as tf
 
 import tidenhance
-from tidenhance import callbacks, components, device, runs, weights
+from tidenhance import callbacks, components, device, runs, summary, weights
 from tidenhance import config as config_module
 from tidenhance.config import Config, Provenance
 from tidenhance.data import pipeline
@@ -68,6 +69,7 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         logger.info(
             "pairs: %d to train on, %d to validate on", len(pairs["train"]), len(pairs["val"])
         )
+        _describe(network, config, run)
         identity = identity_figures(config, validation)
         logger.info("doing nothing: %s", callbacks.figures(identity))
         _fit(network, config, run, training, validation, len(pairs["train"]), identity)
@@ -162,6 +164,14 @@ def _batches(config: Config, pairs: Pairs) -> tuple[tf.data.Dataset, tf.data.Dat
         size_multiple=multiple,
     )
     return training, validation
+
+
+def _describe(network: keras.Model, config: Config, run: Path) -> None:
+    """Write what the network is made of and what it costs at TID2013's picture size."""
+    at_once = config.training.batch_size // config.training.gradient_accumulation_steps
+    width, height = 512, 384
+    figures = summary.describe(network, at_once, height, width)
+    write_text(run / runs.NETWORK, json.dumps(figures, indent=2) + "\n")
 
 
 def _fit(

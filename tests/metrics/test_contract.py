@@ -6,6 +6,8 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from scipy import ndimage
+from skimage import color
 from skimage import metrics as skimage_metrics
 
 from tidenhance import components
@@ -19,9 +21,8 @@ def metric(request: pytest.FixtureRequest) -> ModuleType:
 @pytest.fixture(scope="module")
 def batch(photograph: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two photographs' crops in [0, 1], and noisy versions of different strength."""
-    y_true = np.stack([photograph[100:164, 100:180], photograph[300:364, 200:280]]) / np.float32(
-        255
-    )
+    crops = np.stack([photograph[:192, 100:308], photograph[300:492, 200:408]])
+    y_true = crops / np.float32(255)
     strength = np.array([0.02, 0.1], np.float32).reshape(2, 1, 1, 1)
     noise = np.random.default_rng(0).normal(size=y_true.shape).astype(np.float32)
     return y_true, np.clip(y_true + strength * noise, 0, 1)
@@ -39,6 +40,7 @@ def test_the_better_picture_has_the_better_value(metric: ModuleType, batch: tupl
     slight, strong = np.array(metric.compute(y_true, y_pred))
     none = np.array(metric.compute(y_true, y_true))[0]
     assert (none > slight > strong) if metric.HIGHER_IS_BETTER else (none < slight < strong)
+    assert metric.CONVENTION
 
 
 def test_a_picture_scores_alike_alone_and_in_a_batch(metric: ModuleType, batch: tuple) -> None:
@@ -48,10 +50,64 @@ def test_a_picture_scores_alike_alone_and_in_a_batch(metric: ModuleType, batch: 
     np.testing.assert_allclose(together, alone, rtol=1e-6)
 
 
+def skimage_luma(picture: np.ndarray) -> np.ndarray:
+    return color.rgb2ycbcr(picture)[..., 0] / 255
+
+
+def skimage_ssim(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    """SSIM as its authors have it, which is not scikit-image's default."""
+    return skimage_metrics.structural_similarity(
+        y_true,
+        y_pred,
+        data_range=1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=-1 if y_true.ndim == 3 else None,
+    )
+
+
+def numpy_ms_ssim(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    """MS-SSIM from its paper's equations, on SciPy's filters."""
+    window = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
+    window /= window.sum()
+
+    def local_mean(x: np.ndarray) -> np.ndarray:
+        filtered = ndimage.correlate1d(ndimage.correlate1d(x, window, axis=0), window, axis=1)
+        return filtered[5:-5, 5:-5]
+
+    def one_channel(x: np.ndarray, y: np.ndarray) -> float:
+        product = 1.0
+        for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+            mean_x, mean_y = local_mean(x), local_mean(y)
+            variance_x = local_mean(x * x) - mean_x**2
+            variance_y = local_mean(y * y) - mean_y**2
+            covariance = local_mean(x * y) - mean_x * mean_y
+            terms = (2 * covariance + 0.03**2) / (variance_x + variance_y + 0.03**2)
+            if scale == 4:
+                terms *= (2 * mean_x * mean_y + 0.01**2) / (mean_x**2 + mean_y**2 + 0.01**2)
+            product *= terms.mean() ** weight
+            x, y = (
+                (z.reshape(len(z) // 2, 2, -1, 2).mean((1, 3)) for z in (x, y))
+                if scale < 4
+                else (x, y)
+            )
+        return product
+
+    channels = zip(np.moveaxis(y_true, -1, 0), np.moveaxis(y_pred, -1, 0), strict=True)
+    return float(np.mean([one_channel(x.astype(float), y.astype(float)) for x, y in channels]))
+
+
 INDEPENDENT = {
     "mse": skimage_metrics.mean_squared_error,
     "mae": lambda a, b: np.abs(a.astype(float) - b).mean(),
     "psnr": lambda a, b: skimage_metrics.peak_signal_noise_ratio(a, b, data_range=1),
+    "psnr_y": lambda a, b: skimage_metrics.peak_signal_noise_ratio(
+        skimage_luma(a), skimage_luma(b), data_range=1
+    ),
+    "ssim": skimage_ssim,
+    "ssim_y": lambda a, b: skimage_ssim(skimage_luma(a), skimage_luma(b)),
+    "ms_ssim": numpy_ms_ssim,
 }
 
 
@@ -65,3 +121,9 @@ def test_values_are_those_of_an_independent_library(metric: ModuleType, batch: t
 def test_psnr_ends_at_100_db(batch: tuple) -> None:
     psnr = components.module("metrics", "psnr")
     np.testing.assert_allclose(psnr.compute(batch[0], batch[0]), 100, rtol=1e-6)
+
+
+def test_a_picture_of_the_least_size_is_enough(metric: ModuleType, batch: tuple) -> None:
+    side = getattr(metric, "MINIMUM_SIZE", 1)
+    y_true, y_pred = (pictures[:, :side, :side] for pictures in batch)
+    assert np.isfinite(np.array(metric.compute(y_true, y_pred))).all()

@@ -1,1 +1,5 @@
-"""Metrics, one file each: `compute(y_true, y_pred) -> one value an image`."""
+"""Metrics, one file each.
+
+Each has `compute(y_true, y_pred) -> one value a picture`, `HIGHER_IS_BETTER`, `CONVENTION` (what it
+is taken over) and, where it needs pictures of some size, `MINIMUM_SIZE`.
+"""

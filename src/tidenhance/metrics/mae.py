@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from keras import KerasTensor, ops
 
-UNIT = ""
-DECIMALS = 4
 HIGHER_IS_BETTER = False
+CONVENTION = "R, G and B together"
 
 
 def compute(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:

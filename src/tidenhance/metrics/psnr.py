@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from keras import KerasTensor, ops
 
-UNIT = "dB"
-DECIMALS = 2
 HIGHER_IS_BETTER = True
+CONVENTION = "R, G and B together, R = 1, at most 100 dB"
 
 
 def compute(y_true: KerasTensor, y_pred: KerasTensor) -> KerasTensor:

@@ -1,0 +1,23 @@
+"""Histogram equalisation of the brightness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.color.adapt_rgb import adapt_rgb, hsv_value
+from skimage.exposure import equalize_hist
+
+from tidenhance.images import to_float, to_uint8
+
+Pixels = NDArray[np.uint8]
+
+
+def build() -> Callable[[Pixels], Pixels]:
+    """Return scikit-image's histogram equalisation of HSV's value."""
+
+    def restore(pixels: Pixels) -> Pixels:
+        return to_uint8(adapt_rgb(hsv_value)(equalize_hist)(to_float(pixels)))
+
+    return restore

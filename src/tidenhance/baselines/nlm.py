@@ -1,0 +1,44 @@
+"""Non-local means: averages of similar patches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from skimage.restoration import denoise_nl_means, estimate_sigma
+
+from tidenhance.images import to_float, to_uint8
+
+Pixels = NDArray[np.uint8]
+
+
+def build(
+    *, strength: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.8
+) -> Callable[[Pixels], Pixels]:
+    """Return scikit-image's non-local means.
+
+    Source: Buades, Coll and Morel, "A non-local algorithm for image denoising" (2005).
+
+    Args:
+        strength: the cut-off in patch distance, in standard deviations of the noise, which are
+            estimated from the picture.
+    """
+
+    def restore(pixels: Pixels) -> Pixels:
+        values = to_float(pixels)
+        sigma = float(estimate_sigma(values, channel_axis=-1, average_sigmas=True))
+        restored = denoise_nl_means(
+            values,
+            patch_size=5,
+            patch_distance=6,
+            h=max(strength * sigma, 1e-6),
+            sigma=sigma,
+            fast_mode=True,
+            channel_axis=-1,
+        )
+        return to_uint8(restored)
+
+    return restore

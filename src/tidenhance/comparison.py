@@ -1,0 +1,314 @@
+"""Read what evaluated runs left behind, without TensorFlow, and check that it can be compared."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tidenhance import config as config_module
+from tidenhance import runs
+from tidenhance.data.pairs import Split
+from tidenhance.errors import ConfigError, RunError
+
+_KNOWN_METRICS = ("psnr", "psnr_y", "ssim", "ssim_y", "ms_ssim")
+
+
+class _Read(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+
+class Gain(_Read):
+    """By how much a metric is better than doing nothing, and its 95 % interval over references.
+
+    Without `low` and `high` no interval could be given, as for a single reference.
+    """
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    references: int
+
+
+class Figures(_Read):
+    """Mean metrics of a group of pairs, and of doing nothing to them; PSNR in dB."""
+
+    pairs: int
+    psnr: float
+    identity: dict[str, float | None]
+    gain: dict[str, Gain]
+    name: str | None = None
+
+    def metric(self, name: str) -> float | None:
+        """Return a metric's mean, or None where it was not measured."""
+        value = getattr(self, name, None)
+        return float(value) if isinstance(value, int | float) else None
+
+
+class Result(Figures):
+    """How one method did on all pairs; `seconds_per_picture` is its own time alone."""
+
+    per_type: dict[str, Figures] = {}
+    per_reference: dict[str, Figures] = {}
+    seconds_per_picture: float | None = None
+
+
+class Article(_Read):
+    """What the article reports where its protocol is that of the run."""
+
+    figures: dict[str, float]
+    note: str
+
+
+class Scores(Result):
+    """What `scores.json` holds."""
+
+    tidenhance: str
+    split: str
+    levels: list[int] | None
+    references: int
+    data_fingerprint: str
+    device: str | None = None
+    conventions: dict[str, str] = {}
+    article: Article | None = None
+    baselines: dict[str, Result] = {}
+
+
+class Layer(_Read):
+    """A layer of a network; null in `output` stands for any size."""
+
+    name: str
+    type: str
+    output: list[list[int | None]]
+    parameters: int
+
+
+class Network(_Read):
+    """What `network.json` holds; `multiply_adds` are for `width` x `height`."""
+
+    network: str
+    layers: int
+    parameters: int
+    multiply_adds: int
+    width: int
+    height: int
+    receptive_field: int
+    sees_whole_picture: bool
+    layer_table: list[Layer]
+
+
+@dataclass(frozen=True)
+class Run:
+    """An evaluated run.
+
+    Attributes:
+        path: its directory.
+        label: what it is called beside the others: its config's name where that is unique.
+        config: its config, not validated: that would import TensorFlow.
+        config_text: the same, as it stands in the file.
+        history: a dictionary an epoch; empty without a history.
+        state: how it stands, as noted.
+        network: None where the run has no `network.json`.
+        scores: those of the split that is reported.
+        validation: those of the validation split, which the curves are of; None without.
+    """
+
+    path: Path
+    label: str
+    config: dict[str, Any]
+    config_text: str
+    history: list[dict[str, float]]
+    state: str
+    network: Network | None
+    scores: Scores
+    validation: Scores | None
+
+    def setting(self, *key: str) -> Any:
+        """Return a value in the config, or None where there is none."""
+        value: Any = self.config
+        for part in key:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to restore: a run's network, or a baseline.
+
+    Attributes:
+        label: its name in tables and plots.
+        kind: which of the two.
+        result: how it did.
+        run: the run, or for a baseline the run that it was evaluated with.
+    """
+
+    label: str
+    kind: Literal["network", "baseline"]
+    result: Result
+    run: Run
+
+
+def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = None) -> list[Run]:
+    """Return the runs, once each, with the scores of a split.
+
+    Args:
+        paths: the run directories.
+        split: whose scores are compared.
+        levels: levels of distortion, where not those that the runs were trained on.
+
+    Raises:
+        RunError: a run is missing or damaged, has no such scores, or has scores of other data
+            than the first run's.
+    """
+    unique = list({path.resolve(): path for path in paths}.values())
+    if not unique:
+        raise RunError("Expected at least one run. Received: none.")
+    configs = {path: _read_config(path) for path in unique}
+    names = {path: _config_name(path, configs[path]) for path in unique}
+    counts = Counter(names.values())
+    folders = Counter(path.resolve().name for path in unique)
+    found = []
+    for path in unique:
+        folder = path.resolve().name
+        label = names[path] if counts[names[path]] == 1 else folder
+        scores = _read_scores(path, split, levels)
+        if scores is None:
+            raise RunError(
+                f"{path}: no {runs.scores_name(split, 'json', levels)}: not evaluated on {split}."
+                f" Evaluate it first: {eval_command(path, split, levels)}"
+            )
+        found.append(
+            Run(
+                path=path,
+                label=label if folders[folder] == 1 else str(path),
+                config=configs[path],
+                config_text=(path / runs.CONFIG).read_text(encoding="utf-8"),
+                history=runs.read_history(path),
+                state=_read_state(path),
+                network=_read_network(path),
+                scores=scores,
+                validation=_read_scores(path, "val", None),
+            )
+        )
+    for run in found[1:]:
+        _check_comparable(found[0], run, split, levels)
+    return found
+
+
+def methods(compared: Sequence[Run]) -> list[Method]:
+    """Return the runs' networks, and after them the baselines, each as first evaluated."""
+    baselines: dict[str, Method] = {}
+    for run in compared:
+        for name, result in run.scores.baselines.items():
+            baselines.setdefault(name, Method(name, "baseline", result, run))
+    return [Method(run.label, "network", run.scores, run) for run in compared] + list(
+        baselines.values()
+    )
+
+
+def metrics(compared: Sequence[Run]) -> list[str]:
+    """Return the names of the metrics that some run has: the usual ones first, errors last."""
+    found = list(
+        dict.fromkeys(
+            name
+            for run in compared
+            for name, value in run.scores.identity.items()
+            if value is not None
+        )
+    )
+    errors = [name for name in ("mse", "mae") if name in found]
+    known = [name for name in _KNOWN_METRICS if name in found]
+    return known + [name for name in found if name not in (*known, *errors)] + errors
+
+
+def eval_command(path: Path, split: str, levels: Sequence[int] | None = None) -> str:
+    """Return the command that evaluates a run."""
+    where = "" if split == "val" else f" --split {split}"
+    which = "" if levels is None else f" --levels {','.join(map(str, levels))}"
+    return f"tidenhance eval {path}{where}{which}"
+
+
+def _check_comparable(first: Run, run: Run, split: Split, levels: Sequence[int] | None) -> None:
+    for what, a, b in (
+        ("split", first.scores.split, run.scores.split),
+        ("levels", first.scores.levels, run.scores.levels),
+        ("pairs", first.scores.pairs, run.scores.pairs),
+        ("data_fingerprint", first.scores.data_fingerprint, run.scores.data_fingerprint),
+    ):
+        if a != b:
+            short = (str(a)[:12], str(b)[:12])
+            raise RunError(
+                f"{run.path}: evaluated on other data than {first.path}, so that the two cannot be"
+                f" compared. Expected as {what}: {short[0]}. Received: {short[1]}. Evaluate both"
+                f" on the same data: {eval_command(run.path, split, levels)} --data ROOT"
+            )
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    if not (path / runs.CONFIG).is_file():
+        raise RunError(f"{path}: not a run directory: it has no {runs.CONFIG}.")
+    try:
+        return config_module.read(path / runs.CONFIG)[0]
+    except ConfigError as error:
+        raise RunError(str(error)) from error
+
+
+def _config_name(path: Path, config: dict[str, Any]) -> str:
+    provenance = config.get("provenance")
+    name = provenance.get("config") if isinstance(provenance, dict) else None
+    return str(name or path.resolve().name)
+
+
+def _read_scores(path: Path, split: str, levels: Sequence[int] | None) -> Scores | None:
+    file = path / runs.scores_name(split, "json", levels)
+    if not file.is_file():
+        return None
+    data = _read_json(file)
+    try:
+        return Scores.model_validate(data)
+    except ValidationError as error:
+        raise RunError(
+            f"{file}: written by tidenhance {data.get('tidenhance', 'of an older version')}, whose"
+            f" keys do not fit this version: {_mistakes(error)}. Evaluate the run again:"
+            f" {eval_command(path, split, levels)}"
+        ) from error
+
+
+def _read_network(path: Path) -> Network | None:
+    file = path / runs.NETWORK
+    if not file.is_file():
+        return None
+    try:
+        return Network.model_validate(_read_json(file))
+    except ValidationError as error:
+        raise RunError(f"{file}: damaged, or of another version: {_mistakes(error)}.") from error
+
+
+def _read_state(path: Path) -> str:
+    file = path / runs.STATE
+    return str(_read_json(file).get("state", "not noted")) if file.is_file() else "not noted"
+
+
+def _mistakes(error: ValidationError, most: int = 4) -> str:
+    listed = [
+        f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg'].lower()}"
+        for one in error.errors()
+    ]
+    more = [f"and {len(listed) - most} more"] if len(listed) > most else []
+    return "; ".join([*listed[:most], *more])
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise RunError(f"{file}: damaged: {reason}.") from error
+    if not isinstance(value, dict):
+        raise RunError(f"{file}: damaged: expected a JSON object.")
+    return value

@@ -1,0 +1,118 @@
+"""Figures of single pictures become means, gains and their intervals, as JSON and as CSV."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from tidenhance.data import distortions
+from tidenhance.errors import RunError
+
+CONFIDENCE = 0.95
+
+Row = dict[str, Any]
+
+
+def aggregate(rows: Sequence[Row], higher_is_better: Mapping[str, bool]) -> dict[str, Any]:
+    """Return means and gains over all pairs, and over each type's, level's and reference's.
+
+    Args:
+        rows: a pair each, with `name`, `reference`, `type`, `level`, metrics, and the metrics of
+            doing nothing as `identity_psnr` and so on. A metric that some row lacks is left out.
+        higher_is_better: each metric's name, and whether more of it is better.
+
+    Returns:
+        `references`, `per_type` (each with its `name`), `per_level`, `per_reference`, and at the
+        top and in each of these groups: `pairs`; each metric's mean; `identity`, the same for
+        doing nothing; `gain`, by how much each is better than doing nothing, positive where it is:
+        `mean` over the references of each one's mean gain, `low` and `high`, the 95 % interval of
+        Student's t over these (1908; None for a single reference), `references`, their number.
+    """
+    names = [name for name in higher_is_better if all(name in row for row in rows)]
+    signs = {name: 1 if higher_is_better[name] else -1 for name in names}
+
+    def group(key: str) -> dict[str, Any]:
+        values = sorted({row[key] for row in rows if row[key] is not None})
+        return {str(v): _summary([row for row in rows if row[key] == v], signs) for v in values}
+
+    per_type = group("type")
+    titles = distortions.by_number()
+    return {
+        "references": len({row["reference"] for row in rows}),
+        **_summary(rows, signs),
+        "per_type": {n: {"name": titles[int(n)].NAME, **entry} for n, entry in per_type.items()},
+        "per_level": group("level"),
+        "per_reference": group("reference"),
+    }
+
+
+def fingerprint(rows: Sequence[Row]) -> str:
+    """Return a digest that is equal for equal pairs: of their names and of doing nothing's MSE."""
+    text = "".join(f"{row['name']} {row['identity_mse']:.6e}\n" for row in rows)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def check_comparable(results: Sequence[Mapping[str, Any]]) -> None:
+    """Check that results were measured on the same pairs.
+
+    Args:
+        results: what `evaluation.evaluate` returns, a run each.
+
+    Raises:
+        RunError: they were not; the message names two runs that differ, and in what.
+    """
+    first = results[0]
+    for other in results[1:]:
+        for key in ("split", "levels", "data_fingerprint"):
+            if first[key] != other[key]:
+                what = "pairs" if key == "data_fingerprint" else key
+                raise RunError(
+                    f"{first['run']} and {other['run']} cannot be compared: their {what} differ."
+                    " Evaluate both on the same data, as with --data, --split and --levels."
+                )
+
+
+def to_json(value: Any) -> str:
+    """Return scores as JSON."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """Return the rows as CSV, a line a pair."""
+    text = io.StringIO()
+    fields = dict.fromkeys(key for row in rows for key in row)
+    writer = csv.DictWriter(text, fieldnames=list(fields), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _summary(rows: Sequence[Row], signs: Mapping[str, int]) -> dict[str, Any]:
+    means = {name: float(np.mean([row[name] for row in rows])) for name in signs}
+    identity = {name: float(np.mean([row[f"identity_{name}"] for row in rows])) for name in signs}
+    return {
+        "pairs": len(rows),
+        **means,
+        "identity": identity,
+        "gain": {name: _gain(rows, name, sign) for name, sign in signs.items()},
+    }
+
+
+def _gain(rows: Sequence[Row], name: str, sign: int) -> dict[str, Any]:
+    by_reference: dict[str, list[float]] = {}
+    for row in rows:
+        gain = sign * (row[name] - row[f"identity_{name}"])
+        by_reference.setdefault(row["reference"], []).append(gain)
+    gains = [float(np.mean(some)) for some in by_reference.values()]
+    mean, low, high = float(np.mean(gains)), None, None
+    if len(gains) > 1:
+        half = stats.sem(gains) * stats.t.ppf((1 + CONFIDENCE) / 2, len(gains) - 1)
+        low, high = float(mean - half), float(mean + half)
+    return {"mean": mean, "low": low, "high": high, "references": len(gains)}

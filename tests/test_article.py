@@ -1,0 +1,39 @@
+"""The article's figures stand only beside results of its own protocol."""
+
+from __future__ import annotations
+
+import pytest
+
+from tidenhance import article, config
+
+
+def load(name: str, *overrides: str) -> config.Config:
+    return config.load(config.find(name), overrides, environment={})
+
+
+@pytest.mark.parametrize(
+    ("name", "mse", "mae"), [("plain128", 0.0056, 0.0527), ("plain256", 0.0055, 0.0519)]
+)
+def test_the_plain_networks_have_the_articles_figures(name: str, mse: float, mae: float) -> None:
+    found = article.figures(load(name), "val", [5])
+    assert found is not None
+    assert found["figures"] == {"mse": mse, "mae": mae}
+    assert "real TID2013" in found["note"]
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "split", "levels"),
+    [
+        ("plain128", [], "test", [5]),
+        ("plain128", [], "val", [1, 5]),
+        ("plain128", ["data.levels=[4]"], "val", [4]),
+        ("plain128", ["data.types=[1]"], "val", [5]),
+        ("plain128", ["data.splits.val=[21]"], "val", [5]),
+        ("plain128", ["loss.name=charbonnier"], "val", [5]),
+        ("plain128", ["network.channels=[128]"], "val", [5]),
+        ("mirnet32", [], "val", [5]),
+        ("quickstart", [], "val", [5]),
+    ],
+)
+def test_other_protocols_have_none(name, overrides, split, levels) -> None:
+    assert article.figures(load(name, *overrides), split, levels) is None
