@@ -175,7 +175,7 @@ training:
             "x.yaml:7: data.type: unknown key; data 'tid2013' takes: root, levels, types, splits."
             " Did you mean 'types'?",
             "x.yaml:10: loss.epsilon: unknown key; loss 'mse' takes: nothing.",
-            f"x.yaml:11: metrics.1: expected one of {metrics}. Received: 'ssimm'.",
+            f"x.yaml:11: metrics.1: expected one of {metrics}. Received: 'ssimm'. Did you mean 'ssim'?",
             "argument 'training.epochs=-3': training.epochs: expected a whole number from 1 to"
             " 1000000. Received: -3.",
             "x.yaml:14: training.batch_size: expected a whole number from 1 to 1000000."
@@ -232,8 +232,14 @@ training:
         ("data.types=[0]", "expected a whole number from 1 to 24. Received: 0."),
         ("data.splits.train=[1, 21]", "each reference belongs to one split only"),
         ("data.splits.validation=[1]", "unknown key; allowed here: train, val, test."),
-        ("metrics=psnr", "expected a list, each one of mae, mse, psnr. Received: 'psnr'."),
-        ("metrics=[5]", "expected one of mae, mse, psnr. Received: 5."),
+        (
+            "metrics=psnr",
+            "expected a list, each one of mae, ms_ssim, mse, psnr, psnr_y, ssim, ssim_y. Received: 'psnr'.",
+        ),
+        (
+            "metrics=[5]",
+            "expected one of mae, ms_ssim, mse, psnr, psnr_y, ssim, ssim_y. Received: 5.",
+        ),
         ("metrics=[psnr, psnr]", "expected each metric once. Received: 'psnr'."),
         (
             "training.learning_rate_schedule={cosine_decay: {}, reduce_on_plateau: {}}",

@@ -211,21 +211,22 @@ def _label(figure: Figure, axes: Axes, points: Sequence[Point], identity: float)
     renderer = canvas.get_renderer()
     nothing = axes.annotate(
         "doing nothing",
-        (0.005, identity),
+        (0.01, identity),
         (0, -2),
-        "axes fraction",
-        textcoords="offset points",
+        ("axes fraction", "data"),
+        "offset points",
         va="top",
         fontsize=9,
     )
-    nothing.xycoords = ("axes fraction", "data")
+    nothing.set_in_layout(False)
     taken = [nothing.get_window_extent(renderer)]
     at = axes.transData.transform
     spots = [at((point.x, point.y)) for point in points]
     for point in sorted(points, key=lambda p: (p.index is None, -p.y, p.x)):
         label = axes.annotate(
-            point.label, (point.x, point.y), textcoords="offset points", fontsize=9
+            point.label, (point.x, point.y), (0, 0), textcoords="offset points", fontsize=9
         )
+        label.set_in_layout(False)
         best, fewest = (9, 0), math.inf
         for dx, dy in [(9, 0), (9, 9), (9, -9), (-9, 0), (-9, 9), (-9, -9), (9, 18), (9, -18)]:
             label.set_position((dx, dy))

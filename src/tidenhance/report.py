@@ -253,7 +253,6 @@ def _page(
 ) -> str:
     methods = comparison.methods(compared)
     metrics = comparison.metrics(compared)
-    index = {id(method): n for n, method in enumerate(methods) if method.kind == "network"}
     shown, notes = [], _missing(compared)
     for run in compared:
         found, problem = showcase.examples(run, split, levels=levels, root=root, most=most)
@@ -271,7 +270,6 @@ def _page(
         "subtitle": what_was_compared(compared),
         "runs": compared,
         "methods": methods,
-        "index": index,
         "cards": [_card(run) for run in compared],
         "comparison": (heading, rows),
         "best": _best_cells(methods, heading, rows),
@@ -385,9 +383,9 @@ def _cost_plots(compared: Sequence[Run], methods: Sequence[Method]) -> list[Mark
         "seconds": ("seconds a picture", lambda m: m.result.seconds_per_picture),
         "multiply-adds": (
             "multiply-adds a picture",
-            lambda m: m.run.network.multiply_adds
-            if m.run.network and m.kind == "network"
-            else None,
+            lambda m: (
+                m.run.network.multiply_adds if m.run.network and m.kind == "network" else None
+            ),
         ),
     }
     return [
@@ -466,9 +464,7 @@ def _curves_notes(compared: Sequence[Run]) -> list[str]:
         notes.append("Dotted: doing nothing, on whole pictures of the validation split.")
     else:
         notes.append("No line for doing nothing: no run was evaluated on the validation split.")
-    cropped = [
-        run.label for run in compared if run.setting("validation", "patch_size") is not None
-    ]
+    cropped = [run.label for run in compared if run.setting("validation", "patch_size") is not None]
     if cropped:
         notes.append(
             f"In training, {', '.join(cropped)} validated on central crops, so that these curves"
