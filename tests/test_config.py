@@ -167,7 +167,7 @@ training:
     assert sorted(mistakes("training.epochs=-3", "validation.batch=2", text=text)) == sorted(
         [
             "x.yaml:1: sed: unknown key; allowed here: seed, network, data, loss, metrics,"
-            " training, validation, provenance. Did you mean 'seed'?",
+            " training, validation, logging, provenance. Did you mean 'seed'?",
             "x.yaml: seed: required, but not given: expected a whole number from 0 to 2147483647.",
             f"x.yaml:3: network.name: expected one of {networks}. Received: 'mirnt'."
             " Did you mean 'mirnet'?",
@@ -175,7 +175,8 @@ training:
             "x.yaml:7: data.type: unknown key; data 'tid2013' takes: root, levels, types, splits."
             " Did you mean 'types'?",
             "x.yaml:10: loss.epsilon: unknown key; loss 'mse' takes: nothing.",
-            f"x.yaml:11: metrics.1: expected one of {metrics}. Received: 'ssimm'. Did you mean 'ssim'?",
+            f"x.yaml:11: metrics.1: expected one of {metrics}. Received: 'ssimm'."
+            " Did you mean 'ssim'?",
             "argument 'training.epochs=-3': training.epochs: expected a whole number from 1 to"
             " 1000000. Received: -3.",
             "x.yaml:14: training.batch_size: expected a whole number from 1 to 1000000."
@@ -234,7 +235,8 @@ training:
         ("data.splits.validation=[1]", "unknown key; allowed here: train, val, test."),
         (
             "metrics=psnr",
-            "expected a list, each one of mae, ms_ssim, mse, psnr, psnr_y, ssim, ssim_y. Received: 'psnr'.",
+            "expected a list, each one of mae, ms_ssim, mse, psnr, psnr_y, ssim, ssim_y."
+            " Received: 'psnr'.",
         ),
         (
             "metrics=[5]",

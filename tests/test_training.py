@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+import io
 import logging
 import shutil
 from pathlib import Path
@@ -10,12 +12,16 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import yaml
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tidenhance import config as configs
 from tidenhance import runs, training, weights
 from tidenhance.config import Config
-from tidenhance.errors import DataError, DeviceError, RunError, TidenhanceError
+from tidenhance.data.pairs import Pairs
+from tidenhance.errors import ConfigError, DataError, DeviceError, RunError, TidenhanceError
 from tidenhance.networks import plain_cnn
 
 CONFIG = {
@@ -275,3 +281,36 @@ def test_a_file_that_disappears_while_training_is_named(
         training.train(config, "small", tmp_path / "runs")
     assert "\n" not in str(caught.value)
     assert runs.summaries(tmp_path / "runs")[0].state == "failed"
+
+
+def test_tensorboard_gets_figures_and_validation_images(load, tmp_path: Path) -> None:
+    run = training.train(load("logging.tensorboard=true"), "small", tmp_path / "runs")
+    events = EventAccumulator(str(run / runs.TENSORBOARD / "validation"))
+    events.Reload()
+    losses = [float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("epoch_loss")]
+    history = [row["val_loss"] for row in runs.read_history(run)]
+    assert losses == pytest.approx(history, rel=1e-5)
+    pictures = EventAccumulator(str(run / runs.TENSORBOARD / "images"))
+    pictures.Reload()
+    [tag] = pictures.Tags()["tensors"]
+    width, height, first, *_ = pictures.Tensors(tag)[-1].tensor_proto.string_val
+    assert (int(width), int(height)) == (3 * 48, 48)
+    with Image.open(io.BytesIO(first)) as picture:
+        distorted, reference = next(iter(training._batches(*prepared(load))[1]))
+        shown = np.asarray(picture)
+        np.testing.assert_allclose(shown[:, :48], 255 * distorted[0], atol=1)
+        np.testing.assert_allclose(shown[:, -48:], 255 * reference[0], atol=1)
+
+
+def prepared(load) -> tuple[Config, Pairs]:
+    config = load()
+    return config, training._pairs(config)
+
+
+def test_tensorboard_that_is_not_installed_is_asked_for(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'tidenhance\[tensorboard\]'"):
+        training.train(load("logging.tensorboard=true"), "small", tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

@@ -158,6 +158,26 @@ class WarnOfDeadChannels(keras.callbacks.Callback):
                 )
 
 
+class ValidationImages(keras.callbacks.Callback):
+    """Show the first validation batch to TensorBoard: distorted, restored and reference."""
+
+    def __init__(self, folder: Path, validation: tf.data.Dataset) -> None:
+        super().__init__()
+        self._writer = tf.summary.create_file_writer(str(folder))
+        self._distorted, self._reference = next(iter(validation))
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Restore the batch, and write it with its pictures side by side."""
+        restored = np.clip(self.model.predict_on_batch(self._distorted), 0, 1)
+        beside = np.concatenate([self._distorted, restored, self._reference], axis=2)
+        with self._writer.as_default(step=epoch):
+            tf.summary.image("distorted, restored, reference", beside, max_outputs=len(beside))
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Write what is left."""
+        self._writer.close()
+
+
 def dead_channels(network: keras.Model, validation: tf.data.Dataset) -> list[str]:
     """Return the names of the output channels that are zero on every pixel of every batch.
 

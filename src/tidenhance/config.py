@@ -112,6 +112,12 @@ class Validation(Section):
     patch_size: Count | None = None
 
 
+class Logging(Section):
+    """Where a run is logged to, beside its own directory."""
+
+    tensorboard: bool = False
+
+
 class Provenance(Section):
     """What a run was made with; written by the tool, never read by it."""
 
@@ -137,6 +143,7 @@ class Config(Section):
     metrics: list[str]
     training: Training
     validation: Validation
+    logging: Logging = Logging()
     provenance: Provenance | None = None
 
 

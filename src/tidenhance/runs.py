@@ -29,6 +29,7 @@ LAST_WEIGHTS = "last.weights.h5"
 LOG = "log.txt"
 NETWORK = "network.json"
 IMAGES = "images"
+TENSORBOARD = "tensorboard"
 
 State = Literal["running", "finished", "interrupted", "failed", "cut off", "damaged"]
 NOTED: tuple[State, ...] = ("running", "finished", "interrupted", "failed")

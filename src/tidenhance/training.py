@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import math
@@ -24,7 +25,7 @@ from tidenhance import config as config_module
 from tidenhance.config import Config, Provenance
 from tidenhance.data import pipeline
 from tidenhance.data.pairs import Pairs
-from tidenhance.errors import DataError, TidenhanceError
+from tidenhance.errors import ConfigError, DataError, TidenhanceError
 from tidenhance.files import write_text
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         folder: where the run directory is made.
 
     Raises:
+        ConfigError: TensorBoard is asked for and not installed.
         DataError: pairs are missing, or do not suit the config.
         ImageError: a picture cannot be read.
         DeviceError: a GPU was requested and there is none.
@@ -46,6 +48,11 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         TidenhanceError: the loss became infinite or not a number.
         WriteError: a file of the run cannot be written.
     """
+    if config.logging.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        raise ConfigError(
+            "logging.tensorboard: TensorBoard is not installed:"
+            " pip install 'tidenhance[tensorboard]'"
+        )
     kind, device_name = device.use(config.training.device)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.training.precision)
@@ -136,6 +143,19 @@ def learning_rate_callbacks(config: Config) -> list[keras.callbacks.Callback]:
     return found
 
 
+def tensorboard_callbacks(
+    config: Config, run: Path, validation: tf.data.Dataset
+) -> list[keras.callbacks.Callback]:
+    """Return what writes figures and pictures for TensorBoard, where the config asks for it."""
+    if not config.logging.tensorboard:
+        return []
+    folder = run / runs.TENSORBOARD
+    return [
+        keras.callbacks.TensorBoard(folder, write_graph=False),
+        callbacks.ValidationImages(folder / "images", validation),
+    ]
+
+
 def _pairs(config: Config) -> Pairs:
     pairs: Pairs = components.make("data.datasets", config.data.name, config.data.options)
     for split in ("train", "val"):
@@ -203,6 +223,7 @@ def _fit(
                 report,
                 callbacks.WarnOfDeadChannels(validation, config.seed),
                 *learning_rate_callbacks(config),
+                *tensorboard_callbacks(config, run, validation),
             ],
         )
     except tf.errors.ResourceExhaustedError as error:
