@@ -321,7 +321,6 @@ def test_a_section_that_is_missing(mistakes, section):
         ("# nothing\n", "x.yaml:1: expected keys and values. Received: nothing."),
         ("[1, 2]", "x.yaml:1: expected keys and values. Received: [1, 2]."),
         ("mirnet", "x.yaml:1: expected keys and values. Received: 'mirnet'."),
-        ("seed: 1\nseed: 2", "x.yaml:2: seed: given twice; first at x.yaml:1."),
         ("seed: 1\n\tx: 2", "x.yaml:2: not valid YAML: "),
     ],
 )
@@ -329,6 +328,18 @@ def test_files_that_are_no_configs(mistakes, text, message):
     found = mistakes(text=text)
     assert len(found) == 1
     assert found[0].startswith(message)
+
+
+def test_a_key_given_twice_does_not_hide_other_mistakes(mistakes):
+    found = mistakes(text="seed: 1\nseed: 2")
+    assert found[0] == "x.yaml:2: seed: given twice; first at x.yaml:1."
+    assert any("network: required" in line for line in found[1:])
+
+
+def test_checks_between_keys_are_made_beside_other_mistakes(mistakes):
+    found = mistakes("training.patch_size=66", "training.learning_rate=-1")
+    assert any("patch_size: expected a multiple of 4" in line for line in found)
+    assert any("learning_rate: expected a number above 0" in line for line in found)
 
 
 @pytest.mark.parametrize(

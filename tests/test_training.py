@@ -17,8 +17,8 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tidenhance import callbacks, runs, training, weights
 from tidenhance import config as configs
-from tidenhance import runs, training, weights
 from tidenhance.config import Config
 from tidenhance.data.pairs import Pairs
 from tidenhance.errors import ConfigError, DataError, DeviceError, RunError, TidenhanceError
@@ -314,3 +314,30 @@ def test_tensorboard_that_is_not_installed_is_asked_for(
     with pytest.raises(ConfigError, match=r"pip install 'tidenhance\[tensorboard\]'"):
         training.train(load("logging.tensorboard=true"), "small", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_run_can_be_evaluated_from_any_folder(
+    load, tmp_path: Path, small_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(small_tree.parent)
+    run = training.train(load(f"data.root={small_tree.name}"), "small", tmp_path / "runs")
+    assert runs.read_config(run).data.options["root"] == str(small_tree)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "pictures"),
+    [
+        ([], 4),
+        # Batches of 3 and 1 of the four pairs, 2 on average.
+        (["training.batch_size=3", "training.steps_per_epoch=3"], 6),
+        (["training.batch_size=2", "training.gradient_accumulation_steps=2"], 4),
+    ],
+)
+def test_images_per_second_count_the_pictures_that_were_fed(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], pictures: int
+) -> None:
+    counted: list[int] = []
+    times = callbacks.EpochTimes
+    monkeypatch.setattr(callbacks, "EpochTimes", lambda n: (counted.append(n), times(n))[1])
+    training.train(load("training.epochs=1", *overrides), "small", tmp_path / "runs")
+    assert counted == [pictures]

@@ -44,6 +44,16 @@ class SplitName(StrEnum):
     TRAIN = "train"
 
 
+class ReportFormat(StrEnum):
+    """What a report is written as."""
+
+    HTML = "html"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+
+
+ENDINGS = {ReportFormat.HTML: ".html", ReportFormat.MARKDOWN: ".md", ReportFormat.CSV: ".csv"}
+
 ConfigOption = Annotated[
     str, typer.Option("--config", help="A YAML file, or the name of a shipped config.")
 ]
@@ -125,7 +135,8 @@ def train(
     from tidenhance import training
     from tidenhance.runs import read_history
 
-    run = training.train(loaded, path.stem, runs)
+    name = loaded.provenance.config if loaded.provenance else path.stem
+    run = training.train(loaded, name, runs)
     if as_json:
         _print_json({"run": str(run), "history": read_history(run)})
 
@@ -236,6 +247,43 @@ def enhance(
     if as_json:
         _print_json({"run": str(path), "pictures": listed})
     raise typer.Exit(worst)
+
+
+@app.command()
+def report(
+    names: Annotated[list[str], typer.Argument(metavar="RUN", help="Evaluated runs.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="The file; report.html, .md or .csv else."),
+    ] = None,
+    file_format: Annotated[
+        ReportFormat, typer.Option("--format", help="What the file is.")
+    ] = ReportFormat.HTML,
+    split: Annotated[SplitName, typer.Option(help="Which scores.")] = SplitName.VAL,
+    levels: Annotated[
+        str | None, typer.Option(help="Levels, as in 1-5; those trained on if not given.")
+    ] = None,
+    data: DataOption = None,
+    runs: RunsOption = RUNS,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier report.")] = False,
+) -> None:
+    """Write one page on runs that were evaluated on the same pairs."""
+    from tidenhance import report as reports
+    from tidenhance.data.datasets import tid2013
+
+    path = out or Path("report").with_suffix(ENDINGS[file_format])
+    if path.exists() and not force:
+        raise UserInputError(f"{path}: exists already. --force replaces it.")
+    reports.write(
+        [_run(name, runs) for name in names],
+        path,
+        file_format=file_format.value,
+        split=split.value,
+        levels=_numbers(levels, tid2013.LEVELS, "--levels") if levels else None,
+        root=data,
+    )
+    typer.echo(str(path))
 
 
 @app.command()

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from tidenhance import config as config_module
 from tidenhance import runs
@@ -43,6 +43,12 @@ class Figures(_Read):
     identity: dict[str, float | None]
     gain: dict[str, Gain]
     name: str | None = None
+
+    @model_validator(mode="after")
+    def _has_gain(self) -> Self:
+        if "psnr" not in self.gain:
+            raise ValueError("gain: expected psnr among its keys")
+        return self
 
     def metric(self, name: str) -> float | None:
         """Return a metric's mean, or None where it was not measured."""
@@ -238,13 +244,16 @@ def _check_comparable(first: Run, run: Run, split: Split, levels: Sequence[int] 
         ("split", first.scores.split, run.scores.split),
         ("levels", first.scores.levels, run.scores.levels),
         ("pairs", first.scores.pairs, run.scores.pairs),
-        ("data_fingerprint", first.scores.data_fingerprint, run.scores.data_fingerprint),
+        (
+            "data_fingerprint",
+            first.scores.data_fingerprint[:12],
+            run.scores.data_fingerprint[:12],
+        ),
     ):
         if a != b:
-            short = (str(a)[:12], str(b)[:12])
             raise RunError(
                 f"{run.path}: evaluated on other data than {first.path}, so that the two cannot be"
-                f" compared. Expected as {what}: {short[0]}. Received: {short[1]}. Evaluate both"
+                f" compared. Expected as {what}: {a}. Received: {b}. Evaluate both"
                 f" on the same data: {eval_command(run.path, split, levels)} --data ROOT"
             )
 
@@ -305,7 +314,7 @@ def _mistakes(error: ValidationError, most: int = 4) -> str:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        value = json.loads(file.read_text(encoding="utf-8"))
+        value = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RunError(f"{file}: damaged: {reason}.") from error

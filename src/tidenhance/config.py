@@ -119,7 +119,7 @@ class Logging(Section):
 
 
 class Provenance(Section):
-    """What a run was made with; written by the tool, never read by it."""
+    """What a run was made with, written by the tool; of it only the config's name is read."""
 
     config: str
     tidenhance: str
@@ -191,8 +191,12 @@ def find(name: str) -> Path:
     )
 
 
-def read(path: Path) -> tuple[dict[str, Any], Places]:
+def read(path: Path, problems: list[str] | None = None) -> tuple[dict[str, Any], Places]:
     """Return a config file's data, not validated, and the place of each key.
+
+    Args:
+        path: the YAML file.
+        problems: see `strict_yaml.parse`.
 
     Raises:
         ConfigError: the file cannot be read, or is not strict YAML with keys at the top.
@@ -207,7 +211,7 @@ def read(path: Path) -> tuple[dict[str, Any], Places]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{path}: cannot be read: {reason}.") from error
-    data, places = strict_yaml.parse(text, lambda line: f"{path}:{line}")
+    data, places = strict_yaml.parse(text, lambda line: f"{path}:{line}", problems)
     if not isinstance(data, dict):
         received = "nothing" if data is None else mistakes.shown(data)
         raise ConfigError(f"{path}:1: expected keys and values. Received: {received}.")
@@ -235,8 +239,8 @@ def load(
         ConfigError: the message has one line for each mistake, each with its place, its key, what
             was received and what is allowed.
     """
-    data, places = read(path)
     problems: list[str] = []
+    data, places = read(path, problems)
     for override in overrides:
         _apply(override, data, places, problems)
     if root is not None:
@@ -393,7 +397,7 @@ def _validate(
         return None
     finally:
         _check_metrics(data.get("metrics"), report)
-    _check_together(config, report)
+        _check_together(checked, report)
     return config
 
 
@@ -408,31 +412,34 @@ def _check_metrics(metrics: Any, report: Report) -> None:
             )
 
 
-def _check_together(config: Config, report: Report) -> None:
+def _check_together(data: dict[str, Any], report: Report) -> None:
     """Report what is wrong between keys that are each right by themselves."""
-    training = config.training
-    network = config.network.name
-    multiple = components.module("networks", network).SIZE_MULTIPLE if network else 1
-    for key, size in (
-        (("training", "patch_size"), training.patch_size),
-        (("validation", "patch_size"), config.validation.patch_size),
-    ):
-        if size is not None and size % multiple:
-            report(key, f"expected a multiple of {multiple} for {network}. Received: {size}.")
-    if training.batch_size % training.gradient_accumulation_steps:
+
+    def number(*key: str, kind: tuple[type, ...] = (int,)) -> Any:
+        """Return the number at a key, or None where there is none that could be right."""
+        value: Any = data
+        for part in key:
+            value = value.get(part) if isinstance(value, dict) else None
+        right = isinstance(value, kind)
+        return value if right and value > 0 else None
+
+    name = data["network"].get("name") if isinstance(data.get("network"), dict) else None
+    multiple = components.module("networks", name).SIZE_MULTIPLE if name else 1
+    for section in ("training", "validation"):
+        size = number(section, "patch_size")
+        if size and size % multiple:
+            message = f"expected a multiple of {multiple} for {name}. Received: {size}."
+            report((section, "patch_size"), message)
+    batch_size = number("training", "batch_size")
+    accumulation = number("training", "gradient_accumulation_steps")
+    if batch_size and accumulation and batch_size % accumulation:
         report(
             ("training", "gradient_accumulation_steps"),
-            f"expected a divisor of training.batch_size, {training.batch_size}."
-            f" Received: {training.gradient_accumulation_steps}.",
+            f"expected a divisor of training.batch_size, {batch_size}. Received: {accumulation}.",
         )
-    schedule = training.learning_rate_schedule
-    for name, part in (
-        ("cosine_decay", schedule.cosine_decay),
-        ("reduce_on_plateau", schedule.reduce_on_plateau),
-    ):
-        if part and part.minimum > training.learning_rate:
-            report(
-                ("training", "learning_rate_schedule", name, "minimum"),
-                f"expected at most training.learning_rate, {training.learning_rate}."
-                f" Received: {part.minimum}.",
-            )
+    rate = number("training", "learning_rate", kind=(int, float))
+    for schedule in ("cosine_decay", "reduce_on_plateau"):
+        key = ("training", "learning_rate_schedule", schedule, "minimum")
+        minimum = number(*key, kind=(int, float))
+        if rate and minimum and minimum > rate:
+            report(key, f"expected at most training.learning_rate, {rate}. Received: {minimum}.")

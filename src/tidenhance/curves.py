@@ -44,7 +44,7 @@ def draw(path: Path, history: list[dict[str, float]], identity: dict[str, float]
         axes.set_title(TITLES.get(name, name))
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3)
+        axes.grid(which="both", alpha=0.3)
         axes.legend()
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)

@@ -300,6 +300,9 @@ def _decode(opened: Image.Image) -> Picture:
     pixels = np.repeat(colours, 3, axis=-1) if grey else np.ascontiguousarray(colours)
     if opened.mode in ("P", "PA"):
         grey = bool((pixels == pixels[..., :1]).all())
+    elif file_format == "WEBP":
+        # WebP has no grey mode, and its lossy coding moves the channels apart by up to 1.
+        grey = bool((np.ptp(pixels, axis=-1) <= 1).all())
     return Picture(pixels, alpha, grey, file_format, icc_profile, exif, dpi)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 SERIES_COLOURS = 8
 MARKERS = "os^DvP*X"
@@ -24,8 +27,9 @@ _INK = "#010101"
 _PAGE = "#fefefe"
 _BASELINE = "#010102"
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "text.parse_math": False,
     "font.size": 10,
     "text.color": _INK,
     "axes.edgecolor": _INK,
@@ -87,20 +91,21 @@ def curves(
         identity: what doing nothing gives, a dotted line.
         logarithmic: whether the values are drawn on a logarithmic axis, if all are positive.
     """
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}):
+    with _styled(name):
         figure, axes = _figure(4.2, 3.1)
         drawn = [] if identity is None else [identity]
         for index, history in histories.items():
             for key, style, width in ((metric, (0, (3, 2)), 1.0), (f"val_{metric}", "solid", 1.8)):
                 rows = [row for row in history if math.isfinite(row.get(key, math.nan))]
-                marker = {"marker": _marker(index), "markersize": 5} if len(rows) < 12 else {}
+                marker = _marker(index) if len(rows) < 12 else None
                 axes.plot(
                     [row["epoch"] for row in rows],
                     [row[key] for row in rows],
                     color=_colour(index),
                     linestyle=style,
                     linewidth=width,
-                    **marker,
+                    marker=marker,
+                    markersize=5,
                 )
                 drawn += [row[key] for row in rows]
         if identity is not None:
@@ -112,12 +117,19 @@ def curves(
             axes.yaxis.set_minor_formatter("{x:.2g}" if spread < 10 else NullFormatter())
         axes.set_title(title, fontsize=11, loc="left")
         axes.set_xlabel("epoch")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
         return _svg(figure, name, title)
 
 
 def quality_against_cost(
-    name: str, points: Sequence[Point], *, title: str, cost: str, quality: str, identity: float
+    name: str,
+    points: Sequence[Point],
+    *,
+    title: str,
+    cost: str,
+    unit: str,
+    quality: str,
+    identity: float,
 ) -> str:
     """Return a plot of quality against cost, the latter on a logarithmic axis.
 
@@ -126,15 +138,16 @@ def quality_against_cost(
         points: the methods; `x` is the cost, above 0.
         title: what a screen reader reads, and what stands above.
         cost: the title of the horizontal axis.
+        unit: of the cost, as it follows a prefix: `s` in `10 ms`.
         quality: the title of the vertical axis.
         identity: the quality of doing nothing, a dotted line.
     """
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}):
-        figure, axes = _figure(5.2, 3.9)
+    with _styled(name):
+        figure, axes = _figure(4.6, 3.6)
         axes.set_xscale("log")
         costs = [point.x for point in points]
-        axes.set_xlim(min(costs) / 3, max(costs) * 5)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: engineering(x)))
+        axes.set_xlim(min(costs) / 8, max(costs) * 12)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: engineering(x, unit)))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.axhline(identity, color=_INK, linestyle=":", linewidth=1.4)
         for point in points:
@@ -160,8 +173,8 @@ def quality_against_cost(
 
 def gains(name: str, spreads: Sequence[Spread], *, title: str, axis: str) -> str:
     """Return each method's gains: a ring a reference, the mean, and a bar for its interval."""
-    with matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}):
-        figure, axes = _figure(6.4, 0.9 + 0.36 * len(spreads))
+    with _styled(name):
+        figure, axes = _figure(5.0, 0.9 + 0.36 * len(spreads))
         axes.axvline(0, color=_INK, linestyle=":", linewidth=1.4)
         for row, spread in enumerate(spreads):
             colour = _colour(spread.index)
@@ -178,16 +191,24 @@ def gains(name: str, spreads: Sequence[Spread], *, title: str, axis: str) -> str
         return _svg(figure, name, title)
 
 
-def engineering(value: float) -> str:
+def engineering(value: float, unit: str = "") -> str:
     """Return a number with three digits and the prefix of its thousand, as in `145 G`."""
     if value == 0:
-        return "0"
+        return f"0 {unit}".strip()
     prefixes = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T", 15: "P"}
     exponent = min(max(3 * math.floor(math.log10(abs(value)) / 3 + 1e-12), -9), 15)
     mantissa = f"{value / 10**exponent:.3g}"
     if mantissa == "1e+03" and exponent < 15:
         exponent, mantissa = exponent + 3, "1"
-    return f"{mantissa} {prefixes[exponent]}".strip()
+    return f"{mantissa} {prefixes[exponent]}{unit}".strip()
+
+
+@contextmanager
+def _styled(name: str) -> Iterator[None]:
+    with warnings.catch_warnings(), matplotlib.rc_context(_STYLE | {"svg.hashsalt": name}):
+        # The browser has glyphs that the font measured with lacks.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -220,27 +241,44 @@ def _label(figure: Figure, axes: Axes, points: Sequence[Point], identity: float)
     )
     nothing.set_in_layout(False)
     taken = [nothing.get_window_extent(renderer)]
-    at = axes.transData.transform
-    spots = [at((point.x, point.y)) for point in points]
+    taken += [_box(axes, point) for point in points]
+    bars = [
+        _box(axes, point, point.low, point.high)
+        for point in points
+        if point.low is not None and point.high is not None
+    ]
+    _, height = axes.transData.transform((1, identity))
+    bars.append(Bbox([[axes.bbox.x0, height - 1], [axes.bbox.x1, height + 1]]))
     for point in sorted(points, key=lambda p: (p.index is None, -p.y, p.x)):
         label = axes.annotate(
             point.label, (point.x, point.y), (0, 0), textcoords="offset points", fontsize=9
         )
         label.set_in_layout(False)
-        best, fewest = (9, 0), math.inf
-        for dx, dy in [(9, 0), (9, 9), (9, -9), (-9, 0), (-9, 9), (-9, -9), (9, 18), (9, -18)]:
+        best, fewest = (0.0, 0.0), math.inf
+        away = math.sqrt(point.area) / 2 + 4
+        for dx, dy in [(x, y) for y in (0.0, 9.0, -9.0, 18.0, -18.0) for x in (away, -away)]:
             label.set_position((dx, dy))
-            label.set_ha("left" if dx > 0 else "right")
-            label.set_va("center")
+            label.set_horizontalalignment("left" if dx > 0 else "right")
+            label.set_verticalalignment("center")
             box = label.get_window_extent(renderer)
-            crossed = sum(box.overlaps(other) for other in taken)
-            crossed += sum(bool(box.contains(*spot)) for spot in spots)
-            crossed += 3 * (not axes.bbox.containsx(box.x0) or not axes.bbox.containsx(box.x1))
+            crossed = 2 * sum(box.overlaps(other) for other in taken)
+            crossed += sum(box.overlaps(bar) for bar in bars)
+            crossed += 9 * (not axes.bbox.containsx(box.x0) or not axes.bbox.containsx(box.x1))
             if crossed < fewest:
                 best, fewest = (dx, dy), crossed
         label.set_position(best)
-        label.set_ha("left" if best[0] > 0 else "right")
+        label.set_horizontalalignment("left" if best[0] > 0 else "right")
         taken.append(label.get_window_extent(renderer))
+
+
+def _box(axes: Axes, point: Point, low: float | None = None, high: float | None = None) -> Bbox:
+    """Return where a point's mark lies, or its bar from `low` to `high`, in display units."""
+    pixels_per_point = axes.figure.get_dpi() / 72
+    half = math.sqrt(point.area) / 2 * pixels_per_point if low is None else 1.0
+    left, bottom = axes.transData.transform((point.x, point.y if low is None else low))
+    _, top = axes.transData.transform((point.x, point.y if high is None else high))
+    beyond = half if low is None else 0.0
+    return Bbox([[left - half, bottom - beyond], [left + half, top + beyond]])
 
 
 def _svg(figure: Figure, name: str, title: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import jinja2
 from markupsafe import Markup
 
-from tidenhance import comparison, plots, showcase
+from tidenhance import comparison, plots, runs, showcase
 from tidenhance.comparison import Figures, Gain, Method, Run
 from tidenhance.data.pairs import Split
 from tidenhance.errors import RunError
@@ -123,11 +123,11 @@ def as_markdown(compared: Sequence[Run]) -> str:
     parts = ["# Restoration report", what_was_compared(compared), "## Comparison"]
     parts.append(_markdown_table(*comparison_table(compared)))
     for run in compared:
-        if run.scores.article:
+        if article := run.scores.article:
             parts += [
                 f"### {_escaped(run.label)} and the article",
-                _markdown_table(*_article_table(run)),
-                f"The article's figures: {_escaped(run.scores.article.note)}.",
+                _markdown_table(*_article_table(run, article)),
+                f"The article's figures: {_escaped(article.note)}.",
             ]
     for title, groups in _groups(methods).items():
         if groups:
@@ -230,12 +230,16 @@ def conventions(compared: Sequence[Run]) -> list[str]:
     references = compared[0].scores.references
     return [
         *(f"{TITLES.get(name, name)}: {'; or '.join(texts)}" for name, texts in stated.items()),
-        "Gain: by how much a mean is better than doing nothing's on the same pairs; positive is"
-        " better, also for errors.",
-        f"Intervals: 95 %, Student's t, paired, over n = {references} references, not over pairs,"
-        " since the pairs of one reference are not independent.",
-        "Multiply-adds: of convolutions and dense layers, for one picture of the size given.",
-        "Seconds a picture: the method's own time, without reading, writing and measuring.",
+        *(
+            []
+            if "gain" in stated
+            else ["gain: by how much a mean is better than doing nothing's on the same pairs"]
+        ),
+        "Positive gains are better, also those of errors.",
+        f"n = {references}: the references. Intervals are over them, not over pairs, since the"
+        " pairs of one reference are not independent.",
+        "multiply-adds: of convolutions and dense layers, for one picture of the size given.",
+        "seconds a picture: the method's own time, without reading, writing and measuring.",
     ]
 
 
@@ -274,7 +278,11 @@ def _page(
         "comparison": (heading, rows),
         "best": _best_cells(methods, heading, rows),
         "cost_plots": _cost_plots(compared, methods),
-        "article": [(run, *_article_table(run)) for run in compared if run.scores.article],
+        "article": [
+            (run, *_article_table(run, run.scores.article))
+            for run in compared
+            if run.scores.article
+        ],
         "examples": shown,
         "heat": {
             title: [_heat(name, title, some, methods) for name in heat_metrics]
@@ -318,7 +326,7 @@ def signed(value: float, decimals: int = 2) -> str:
 def _card(run: Run) -> dict[str, Any]:
     gain = run.scores.gain["psnr"]
     if gain.low is None or gain.high is None:
-        verdict = "no interval: it needs more than one reference, with as many pairs each"
+        verdict = "no interval: it needs more than one reference"
     elif gain.low > 0:
         verdict = "better than doing nothing"
     elif gain.high < 0:
@@ -379,10 +387,11 @@ def _cost_plots(compared: Sequence[Run], methods: Sequence[Method]) -> list[Mark
             )
         return found
 
-    wanted: dict[str, tuple[str, Callable[[Method], float | None]]] = {
-        "seconds": ("seconds a picture", lambda m: m.result.seconds_per_picture),
+    wanted: dict[str, tuple[str, str, Callable[[Method], float | None]]] = {
+        "time": ("time a picture", "s", lambda m: m.result.seconds_per_picture),
         "multiply-adds": (
             "multiply-adds a picture",
+            "",
             lambda m: (
                 m.run.network.multiply_adds if m.run.network and m.kind == "network" else None
             ),
@@ -395,11 +404,12 @@ def _cost_plots(compared: Sequence[Run], methods: Sequence[Method]) -> list[Mark
                 found,
                 title=f"Quality against {title}",
                 cost=title,
+                unit=unit,
                 quality="PSNR (dB)",
                 identity=identity,
             )
         )
-        for name, (title, cost) in wanted.items()
+        for name, (title, unit, cost) in wanted.items()
         if (found := points(cost))
     ]
 
@@ -535,10 +545,9 @@ def _heat_cell(gain: Gain | None, full: float, decimals: int) -> dict[str, Any] 
     }
 
 
-def _article_table(run: Run) -> tuple[list[str], Cells]:
-    assert run.scores.article is not None  # noqa: S101
+def _article_table(run: Run, article: comparison.Article) -> tuple[list[str], Cells]:
     rows = []
-    for key, value in run.scores.article.figures.items():
+    for key, value in article.figures.items():
         name = {"val_loss": "mse", "val_mae": "mae"}.get(key, key)
         rows.append(
             [
@@ -589,6 +598,7 @@ def _settings_table(compared: Sequence[Run]) -> tuple[list[str], Cells]:
     rows = [
         [title, *("–" if (v := get(run)) is None else str(v) for run in compared)]
         for title, get in sections
+        if any(get(run) is not None for run in compared)
     ]
     return [run.label for run in compared], rows
 
@@ -684,7 +694,8 @@ def _missing(compared: Sequence[Run]) -> list[str]:
         if run.network is None:
             notes.append(
                 f"{run.label}: no network.json, so no structure, parameters and multiply-adds."
-                f" {comparison.eval_command(run.path, run.scores.split)} writes it."
+                " Training writes it; for this run they can be seen by: tidenhance summary"
+                f" --config {run.path / runs.CONFIG}"
             )
         if not run.history:
             notes.append(

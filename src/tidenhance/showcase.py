@@ -26,7 +26,7 @@ from tidenhance.errors import ConfigError, DataError, ImageError, RunError
 MOST_PIXELS_A_SIDE = 768
 ERROR_SCALE = 0.25
 ERROR_COLOURS = "inferno"
-JPEG_QUALITY = 90
+JPEG_QUALITY = 85
 _LOSSLESS_BELOW = 96 * 96  # pixels; a JPEG of so small a picture would be no smaller
 _TOLERANCE = 0.05  # dB
 
@@ -133,7 +133,7 @@ def _read_rows(run: Run, split: Split, levels: Sequence[int] | None) -> list[dic
         )
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            rows = [
+            rows: list[dict[str, Any]] = [
                 {
                     **row,
                     "before": float(row["identity_psnr"]),
@@ -141,6 +141,8 @@ def _read_rows(run: Run, split: Split, levels: Sequence[int] | None) -> list[dic
                 }
                 for row in csv.DictReader(stream)
             ]
+        if not rows:
+            raise ValueError("expected a row a pair")
         for row in rows:
             if not row["name"] or not math.isfinite(row["after"] - row["before"]):
                 raise ValueError("a row without name or finite PSNR")
@@ -248,8 +250,9 @@ def _data_uri(pixels: Pixels) -> str:
     if lossless:
         Image.fromarray(pixels).save(stream, format="PNG", optimize=True)
     else:
+        # Not `optimize`: on noisy pictures libjpeg then finds Pillow's buffer too small.
         Image.fromarray(pixels).save(
-            stream, format="JPEG", quality=JPEG_QUALITY, subsampling="4:4:4", optimize=True
+            stream, format="JPEG", quality=JPEG_QUALITY, subsampling="4:4:4"
         )
     encoded = base64.b64encode(stream.getvalue()).decode("ascii")
     return f"data:image/{'png' if lossless else 'jpeg'};base64,{encoded}"

@@ -84,12 +84,14 @@ for _class in (_Loader, _Dumper):
         _class.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), list(_first))
 
 
-def parse(text: str, at: At) -> tuple[Any, dict[Key, str]]:
+def parse(text: str, at: At, problems: list[str] | None = None) -> tuple[Any, dict[Key, str]]:
     """Return the data in a YAML text, and the place where each key's entry begins.
 
     Args:
         text: one YAML document.
         at: returns the name of a place, as in `config.yaml:12`, from a line number (from 1).
+        problems: if given, what is refused in a text that is YAML is added here and not raised, so
+            that a caller can list it with what else it finds.
 
     Raises:
         ConfigError: the text is too large or not YAML, or has duplicate keys, keys that are not
@@ -97,7 +99,7 @@ def parse(text: str, at: At) -> tuple[Any, dict[Key, str]]:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         raise ConfigError(f"{at(1)}: expected at most {MAX_BYTES:,} bytes of YAML.")
-    problems: list[str] = []
+    refused: list[str] = []
     places: dict[Key, str] = {}
     try:
         loader = _Loader(text)
@@ -118,10 +120,12 @@ def parse(text: str, at: At) -> tuple[Any, dict[Key, str]]:
         raise ConfigError(
             f"{at(line)}: not text: the character U+{error.character:04X} is not allowed."
         ) from error
-    problems += [f"{at(line)}: {problem}" for line, problem in loader.refused]
-    data = None if root is None else _construct(loader, root, (), places, problems, at)
-    if problems:
-        raise ConfigError("\n".join(problems))
+    refused += [f"{at(line)}: {problem}" for line, problem in loader.refused]
+    data = None if root is None else _construct(loader, root, (), places, refused, at)
+    if problems is not None:
+        problems += refused
+    elif refused:
+        raise ConfigError("\n".join(refused))
     return data, places
 
 

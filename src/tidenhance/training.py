@@ -22,7 +22,7 @@ import tensorflow as tf
 import tidenhance
 from tidenhance import callbacks, components, device, runs, summary, weights
 from tidenhance import config as config_module
-from tidenhance.config import Config, Provenance
+from tidenhance.config import Component, Config, Provenance
 from tidenhance.data import pipeline
 from tidenhance.data.pairs import Pairs
 from tidenhance.errors import ConfigError, DataError, TidenhanceError
@@ -67,7 +67,9 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
     started = datetime.now().astimezone()
     run = runs.create(folder, config_name, started)
     provenance = _provenance(config_name, device_name, started)
-    resolved = config.model_copy(update={"provenance": provenance})
+    resolved = config.model_copy(
+        update={"provenance": provenance, "data": _with_absolute_root(config.data)}
+    )
     write_text(run / runs.CONFIG, config_module.dump(resolved))
     with _state_and_log(run):
         logger.info("run: %s", run)
@@ -186,6 +188,14 @@ def _batches(config: Config, pairs: Pairs) -> tuple[tf.data.Dataset, tf.data.Dat
     return training, validation
 
 
+def _with_absolute_root(data: Component) -> Component:
+    """Return the data section such that the run can be evaluated from any folder."""
+    root = data.options.get("root")
+    if root is None:
+        return data
+    return data.model_copy(update={"root": str(Path(root).absolute())})
+
+
 def _describe(network: keras.Model, config: Config, run: Path) -> None:
     """Write what the network is made of and what it costs at TID2013's picture size."""
     at_once = config.training.batch_size // config.training.gradient_accumulation_steps
@@ -206,7 +216,9 @@ def _fit(
     batch_size = config.training.batch_size
     micro_batches = config.training.gradient_accumulation_steps
     steps = config.training.steps_per_epoch or math.ceil(pairs / batch_size)
-    pictures = steps * batch_size if config.training.steps_per_epoch else pairs
+    # The last micro-batch of each pass over the pairs may be smaller than the others.
+    per_micro_batch = pairs / math.ceil(pairs / (batch_size // micro_batches))
+    pictures = round(steps * micro_batches * per_micro_batch)
     report = callbacks.Report(rich.get_console(), steps * micro_batches)
     try:
         network.fit(
@@ -256,7 +268,8 @@ def _state_and_log(run: Path) -> Iterator[None]:
         state = "interrupted"
         raise
     except Exception as error:
-        logger.error("%s", error)
+        # Whoever called reports it to the user.
+        handler.handle(logger.makeRecord(logger.name, logging.ERROR, "", 0, "%s", (error,), None))
         raise
     finally:
         runs.set_state(run, state)

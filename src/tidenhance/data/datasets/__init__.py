@@ -1,1 +1,1 @@
-"""Data sets, one file each: `load(*, ...) -> Splits`; the file's name is the name in YAML."""
+"""Data sets, one file each: `load(*, ...) -> Pairs`; the file's name is the name in YAML."""

@@ -36,7 +36,7 @@ Key = tuple[int, int, int]
 HOW_TO_GET = """\
 TID2013 is free for education and research. To get it:
   1. download tid2013.rar (about 913 MB) from ponomarenko.info/tid2013.htm
-  2. unpack it into a folder of its own: unar tid2013.rar (or unrar x, or 7z x)
+  2. unpack it into a folder of its own: unar -D tid2013.rar (or unrar x, or 7z x)
   3. name that folder, the one that holds reference_images and distorted_images:
      --data FOLDER, or data.root in the config, or the variable TIDENHANCE_DATA
 Or make a stand-in from your own photographs, or from the sample ones:
