@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
+# A shell's background jobs, and what they start, ignore Ctrl-C; the tests of it must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SIDE = 48
 

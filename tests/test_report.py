@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from skimage.metrics import structural_similarity
 
-from tidenhance import plots, report, scores
+from tidenhance import plots, report, report_page, scores
 from tidenhance.data import sample
 from tidenhance.errors import DataError, RunError, WriteError
 
@@ -434,11 +434,11 @@ def test_a_page_too_large_shows_fewer_pictures(
     made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = len(html(tmp_path, soft(made)))
-    monkeypatch.setattr(report, "MOST_BYTES", whole - 1)
+    monkeypatch.setattr(report_page, "MOST_BYTES", whole - 1)
     fewer = html(tmp_path, soft(made))
     assert len(fewer) < whole
     assert "2 best and 2 worst pictures of each run are shown instead of 3" in pages_text(fewer)
-    monkeypatch.setattr(report, "MOST_BYTES", 1000)
+    monkeypatch.setattr(report_page, "MOST_BYTES", 1000)
     with pytest.raises(RunError, match="Report on fewer"):
         html(tmp_path, soft(made))
 

@@ -1,12 +1,15 @@
-"""Files that appear complete or not at all."""
+"""Files that appear complete or not at all, and the text of those that are tables."""
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tidenhance.errors import WriteError
 
@@ -50,6 +53,19 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the rows as CSV, after a line of all their keys in the order of first appearance.
+
+    What a row lacks, or has None for, is left empty.
+    """
+    text = io.StringIO()
+    fields = dict.fromkeys(key for row in rows for key in row)
+    writer = csv.DictWriter(text, fieldnames=list(fields), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _write_error(path: Path, error: OSError) -> WriteError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import math
 import os
@@ -16,7 +15,7 @@ from typing import Any, Literal
 from tidenhance import config as config_module
 from tidenhance.config import Config
 from tidenhance.errors import ConfigError, RunError, did_you_mean
-from tidenhance.files import write_text
+from tidenhance.files import csv_text, write_text
 
 FOLDER = Path("runs")
 
@@ -121,11 +120,7 @@ def write_history(run: Path, history: list[dict[str, float]]) -> None:
     Raises:
         WriteError: the file cannot be written.
     """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    write_text(run / HISTORY, text.getvalue())
+    write_text(run / HISTORY, csv_text(history))
 
 
 def read_history(run: Path) -> list[dict[str, float]]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,6 +12,7 @@ from scipy import stats
 
 from tidenhance.data import distortions
 from tidenhance.errors import RunError
+from tidenhance.files import csv_text
 
 CONFIDENCE = 0.95
 
@@ -86,12 +85,7 @@ def to_json(value: Any) -> str:
 
 def to_csv(rows: Sequence[Row]) -> str:
     """Return the rows as CSV, a line a pair."""
-    text = io.StringIO()
-    fields = dict.fromkeys(key for row in rows for key in row)
-    writer = csv.DictWriter(text, fieldnames=list(fields), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(rows)
 
 
 def _summary(rows: Sequence[Row], signs: Mapping[str, int]) -> dict[str, Any]:
