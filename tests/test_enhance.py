@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -40,7 +41,7 @@ def save(path: Path, *shape: int) -> Path:
 def test_the_identity_gives_the_same_pixels(tmp_path, identity, ending, shape):
     source, target = save(tmp_path / f"x{ending}", *shape), tmp_path / f"y{ending}"
     before = source.read_bytes()
-    enhance_picture(identity, source, target, size_multiple=4, tile=32, **LOCAL)
+    enhance_picture(source, target, model=identity, size_multiple=4, tile=32, **LOCAL)
     np.testing.assert_array_equal(np.asarray(Image.open(target)), noise(*shape))
     assert source.read_bytes() == before
 
@@ -49,7 +50,7 @@ def test_networks_see_rgb_from_zero_to_one(tmp_path):
     source, target = tmp_path / "x.png", tmp_path / "y.png"
     Image.fromarray(np.array([[[0, 51, 255]]], np.uint8)).save(source)
     doubled = network(keras.layers.Rescaling([1.0, 2.0, 0.5], [0.2, 0.0, 0.0]))
-    enhance_picture(doubled, source, target, **LOCAL)
+    enhance_picture(source, target, model=doubled, **LOCAL)
     assert np.asarray(Image.open(target)).tolist() == [[[51, 102, 128]]]
 
 
@@ -61,8 +62,8 @@ def test_tiles_cover_the_receptive_field(tmp_path):
         tmp_path / "w.png",
         tmp_path / "t.png",
     )
-    enhance_picture(blur, source, whole, receptive_field=9, is_global=False)
-    enhance_picture(blur, source, tiled, receptive_field=9, is_global=False, tile=32)
+    enhance_picture(source, whole, model=blur, receptive_field=9, is_global=False)
+    enhance_picture(source, tiled, model=blur, receptive_field=9, is_global=False, tile=32)
     difference = np.asarray(Image.open(whole)).astype(int) - np.asarray(Image.open(tiled))
     assert np.abs(difference).max() <= 1
 
@@ -77,7 +78,8 @@ def test_tiles_of_wide_networks_are_blended(tmp_path, options):
     source, target = tmp_path / "x.png", tmp_path / "y.png"
     ramp = np.linspace(0, 255, 300).astype(np.uint8)
     Image.fromarray(np.tile(ramp[:, np.newaxis, np.newaxis], (1, 40, 3))).save(source)
-    enhance_picture(keras.Model(inputs, 0 * inputs + mean), source, target, tile=64, **options)
+    shifted = keras.Model(inputs, 0 * inputs + mean)
+    enhance_picture(source, target, model=shifted, tile=64, **options)
     steps = np.abs(np.diff(np.asarray(Image.open(target)).astype(int), axis=0))
     assert 1 <= steps.max() <= 4
 
@@ -88,7 +90,7 @@ def test_colours_under_full_transparency_do_not_leak(tmp_path):
     channels = np.full((12, 12, 4), 200, np.uint8)
     channels[:, :6] = (0, 0, 0, 0)
     Image.fromarray(channels).save(source)
-    enhance_picture(blur, source, target, receptive_field=5, is_global=False)
+    enhance_picture(source, target, model=blur, receptive_field=5, is_global=False)
     restored = np.asarray(Image.open(target))
     np.testing.assert_array_equal(restored[..., 3], channels[..., 3])
     assert (restored[:, 6:, :3] == 200).all()
@@ -98,9 +100,9 @@ def test_nothing_is_overwritten_unless_forced(tmp_path, identity):
     source, target = save(tmp_path / "x.png"), tmp_path / "y.png"
     target.write_bytes(b"old")
     with pytest.raises(UserInputError, match=r"y\.png: exists already; --force"):
-        enhance_picture(identity, source, target, **LOCAL)
+        enhance_picture(source, target, model=identity, **LOCAL)
     assert target.read_bytes() == b"old"
-    enhance_picture(identity, source, target, force=True, **LOCAL)
+    enhance_picture(source, target, model=identity, force=True, **LOCAL)
     np.testing.assert_array_equal(np.asarray(Image.open(target)), noise(4, 6, 3))
 
 
@@ -111,21 +113,21 @@ def test_the_input_is_never_overwritten(tmp_path, identity):
     (tmp_path / "soft.png").symlink_to(source)
     for name in ("x.png", "hard.png", "soft.png"):
         with pytest.raises(UserInputError, match="overwrite the picture it is made from"):
-            enhance_picture(identity, source, tmp_path / name, force=True, **LOCAL)
+            enhance_picture(source, tmp_path / name, model=identity, force=True, **LOCAL)
     assert source.read_bytes() == before
 
 
 def test_a_target_that_cannot_hold_the_picture_is_told_before_the_network_runs(tmp_path):
     source = save(tmp_path / "x.png", 4, 4, 4)
     with pytest.raises(ImageError, match=r"y\.jpg: the picture has transparency"):
-        enhance_picture(None, source, tmp_path / "y.jpg", **LOCAL)
+        enhance_picture(source, tmp_path / "y.jpg", model=None, **LOCAL)
     with pytest.raises(UserInputError, match="Received: a folder"):
-        enhance_picture(None, source, tmp_path, force=True, **LOCAL)
+        enhance_picture(source, tmp_path, model=None, force=True, **LOCAL)
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match=r"y\.png: cannot be written"):
-        enhance_picture(None, source, tmp_path / "file" / "y.png", **LOCAL)
+        enhance_picture(source, tmp_path / "file" / "y.png", model=None, **LOCAL)
     with pytest.raises(WriteError, match="name too long"):
-        enhance_picture(None, source, tmp_path / ("y" * 300 + ".png"), **LOCAL)
+        enhance_picture(source, tmp_path / ("y" * 300 + ".png"), model=None, **LOCAL)
 
 
 def test_the_others_are_restored_after_one_fails(tmp_path, identity):
@@ -134,7 +136,7 @@ def test_the_others_are_restored_after_one_fails(tmp_path, identity):
     bad.write_text("no picture")
     jobs = plan([good, bad, other], tmp_path / "out" / "deep")
     assert not (tmp_path / "out").exists()
-    outcomes = list(enhance(identity, jobs, **LOCAL))
+    outcomes = list(enhance(partial(enhance_picture, model=identity, **LOCAL), jobs))
     assert outcomes[0] == (good, tmp_path / "out" / "deep" / "a_enhanced.png")
     assert outcomes[2] == (other, tmp_path / "out" / "deep" / "c_enhanced.bmp")
     assert outcomes[1][0] == bad

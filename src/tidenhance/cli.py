@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -223,9 +224,9 @@ def enhance(
     device.use("auto")
     network, config = weights.trained_network(path)
     field = summary.receptive_field(network)
-    results = enhancing.enhance(
-        network,
-        jobs,
+    enhance_one = partial(
+        enhancing.enhance_picture,
+        model=network,
         size_multiple=weights.size_multiple(config),
         receptive_field=field.pixels,
         is_global=field.is_global,
@@ -235,7 +236,7 @@ def enhance(
     )
     worst = 0
     listed = []
-    for source, result in results:
+    for source, result in enhancing.enhance(enhance_one, jobs):
         if isinstance(result, TidenhanceError):
             typer.echo(f"error: {result}", err=True)
             worst = max(worst, 2 if isinstance(result, UserInputError) else 1)

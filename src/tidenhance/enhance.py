@@ -6,7 +6,7 @@ import dataclasses
 import errno
 import mimetypes
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,44 +100,20 @@ def plan(inputs: Sequence[Path], out: Path | None = None) -> list[tuple[Path, Pa
 
 
 def enhance(
-    model: keras.Model,
-    jobs: Iterable[tuple[Path, Path]],
-    *,
-    size_multiple: int = 1,
-    receptive_field: int,
-    is_global: bool,
-    tile: int = 512,
-    force: bool = False,
-    max_pixels: int = MAX_PIXELS,
+    enhance_one: Callable[[Path, Path], None], jobs: Iterable[tuple[Path, Path]]
 ) -> Iterator[tuple[Path, Path | TidenhanceError]]:
     """Restore picture after picture, going on after one fails.
 
     Args:
-        model: as in `enhance_picture`, like all that follow.
+        enhance_one: `enhance_picture` with all but its source and target given.
         jobs: sources and targets, as `plan` returns them.
-        size_multiple: see there.
-        receptive_field: see there.
-        is_global: see there.
-        tile: see there.
-        force: see there.
-        max_pixels: see there.
 
     Yields:
         After each picture its source, and the target written or the error that prevented it.
     """
     for source, target in jobs:
         try:
-            enhance_picture(
-                model,
-                source,
-                target,
-                size_multiple=size_multiple,
-                receptive_field=receptive_field,
-                is_global=is_global,
-                tile=tile,
-                force=force,
-                max_pixels=max_pixels,
-            )
+            enhance_one(source, target)
         except TidenhanceError as error:
             yield source, error
         else:
@@ -145,10 +121,10 @@ def enhance(
 
 
 def enhance_picture(
-    model: keras.Model,
     source: Path,
     target: Path,
     *,
+    model: keras.Model,
     size_multiple: int = 1,
     receptive_field: int,
     is_global: bool,
@@ -159,9 +135,9 @@ def enhance_picture(
     """Restore the picture in one file and write it to another, whose folder is made if missing.
 
     Args:
-        model: a network from RGB in [0, 1] to RGB in [0, 1], float32 (B, H, W, 3), any H and W.
         source: the picture to restore; it is never changed.
         target: the file to write, in the format of its ending.
+        model: a network from RGB in [0, 1] to RGB in [0, 1], float32 (B, H, W, 3), any H and W.
         size_multiple: the number that the network needs H and W to be multiples of.
         receptive_field: pixels, along one axis, that an output pixel depends on.
         is_global: whether each output depends on the whole input; tiles are then blended.
