@@ -449,3 +449,23 @@ def test_a_terminal_that_knows_ascii_only(arguments, tmp_path):
 def test_without_output_or_error_streams(arguments, code, tmp_path):
     command = f"'{sys.executable}' -m tidenhance {arguments} >&- 2>&-"
     assert subprocess.run(["sh", "-c", command], cwd=tmp_path, check=False).returncode == code
+
+
+def test_a_report_on_a_run_without_scores_names_the_command_that_makes_them(tool, soft_copy):
+    (soft_copy / "scores.json").unlink()
+    ended = tool("report", str(soft_copy))
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{soft_copy}: no scores.json" in ended.err
+    assert f"Evaluate it first: tidenhance eval {soft_copy}" in ended.err
+    assert not Path("report.html").exists()
+
+
+def test_an_earlier_report_is_replaced_only_by_force(tool, soft_run):
+    Path("report.csv").write_text("mine")
+    ended = tool("report", str(soft_run), "--format", "csv")
+    assert (ended.code, ended.out) == (2, "")
+    assert "report.csv: exists already. --force replaces it." in ended.err
+    assert Path("report.csv").read_text() == "mine"
+    ended = tool("report", str(soft_run), "--format", "csv", "--force")
+    assert (ended.code, ended.out, ended.err) == (0, "report.csv\n", "")
+    assert Path("report.csv").read_text().startswith("kind,name,run,")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tidenhance.errors import WriteError
-from tidenhance.files import replacing, write_text
+from tidenhance.files import csv_text, replacing, write_text
 
 # A file size limit stands in for a full disk: the system refuses the write in its middle.
 LIMITED = """
@@ -113,3 +113,8 @@ def test_the_longest_name_that_a_file_can_have(tmp_path):
 def test_characters_that_utf8_cannot_hold_become_escapes(tmp_path):
     write_text(tmp_path / "a.txt", "name \udcff")
     assert content(tmp_path) == {"a.txt": "name \\udcff"}
+
+
+def test_csv_has_all_keys_in_the_order_of_first_appearance():
+    rows = [{"b": 1, "a": 0.1}, {"a": None, "c": 'x, "y"'}]
+    assert csv_text(rows) == 'b,a,c\n1,0.1,\n,,"x, ""y"""\n'

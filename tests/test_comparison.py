@@ -1,0 +1,69 @@
+"""What is read of runs, and which of them are not compared."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidenhance import comparison
+from tidenhance.errors import RunError
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"data_fingerprint": "beef" * 16}, "data_fingerprint"),
+        ({"levels": [1]}, "levels"),
+        ({"split": "test"}, "split"),
+    ],
+)
+def test_runs_on_different_data_are_not_compared(
+    soft_copy: Path, bright_copy: Path, changes: dict[str, Any], named: str
+) -> None:
+    found = json.loads((bright_copy / "scores.json").read_text())
+    (bright_copy / "scores.json").write_text(json.dumps(found | changes))
+    with pytest.raises(RunError) as caught:
+        comparison.read([soft_copy, bright_copy], "val")
+    message = str(caught.value)
+    assert message.startswith(f"{bright_copy}: evaluated on other data than {soft_copy}")
+    assert f"Expected as {named}: " in message
+    assert f"tidenhance eval {bright_copy}" in message
+
+
+def test_a_run_without_scores(soft_copy: Path, bright_copy: Path) -> None:
+    (soft_copy / "scores.json").unlink()
+    with pytest.raises(RunError) as caught:
+        comparison.read([soft_copy], "val")
+    assert f"{soft_copy}: no scores.json" in str(caught.value)
+    assert f"tidenhance eval {soft_copy}" in str(caught.value)
+    with pytest.raises(RunError, match=r"scores-test\.json.* --split test"):
+        comparison.read([bright_copy], "test")
+
+
+def test_scores_of_another_version(soft_copy: Path) -> None:
+    found = json.loads((soft_copy / "scores.json").read_text())
+    old = {key: found[key] for key in ("run", "split", "pairs", "psnr", "identity")}
+    (soft_copy / "scores.json").write_text(json.dumps(old | {"tidenhance": "0.0.9"}))
+    with pytest.raises(RunError) as caught:
+        comparison.read([soft_copy], "val")
+    assert "scores.json: written by tidenhance 0.0.9" in str(caught.value)
+    assert "gain: field required" in str(caught.value)
+    assert f"Evaluate the run again: tidenhance eval {soft_copy}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["scores.json", "network.json", "history.csv"])
+def test_a_damaged_file_is_named(soft_copy: Path, name: str) -> None:
+    (soft_copy / name).write_text('{"half": ')
+    with pytest.raises(RunError, match=re.escape(name)):
+        comparison.read([soft_copy], "val")
+
+
+def test_not_a_run_and_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="not a run directory"):
+        comparison.read([tmp_path], "val")
+    with pytest.raises(RunError, match="at least one run"):
+        comparison.read([], "val")

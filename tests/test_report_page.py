@@ -1,0 +1,378 @@
+"""Pages are read in a real browser, and their texts against the scores they are made of."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tidenhance import report, report_page
+from tidenhance.errors import RunError
+
+SIZE = (128, 96)  # of the pictures of the runs in conftest.py
+
+
+def edit_scores(run: Path, **changes: Any) -> None:
+    found = json.loads((run / "scores.json").read_text())
+    (run / "scores.json").write_text(json.dumps(found | changes))
+
+
+def test_page_says_what_was_run_and_measured(
+    soft_run: Path, bright_run: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    text = pages_text(html(soft_run, bright_run))
+    gain = json.loads((soft_run / "scores.json").read_text())["gain"]["psnr"]
+    for wanted in (
+        "2 runs on the validation split: level 5; 15 pairs of 5 references",
+        f"+{gain['mean']:.2f} dB PSNR",
+        f"95 % interval +{gain['low']:.2f} to +{gain['high']:.2f} dB, n = 5 references",
+        "better than doing nothing",
+        "not clearly different from doing nothing: the interval includes 0",
+        "time trained 4 min 10 s",
+        "best epoch 20, val_loss 0.00660",
+        "Solid: validation; dashed: training.",
+        "R = 1, over R, G and B",
+        "receptive field 5 x 5 pixels",
+        "All 52 layers",
+    ):
+        assert wanted in text, wanted
+    assert "the article" not in text
+
+
+def test_articles_figures_stand_beside_ours_where_given(
+    soft_copy: Path, bright_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    figures = {"figures": {"mse": 0.0056, "mae": 0.0527}, "note": "measured on the real archive"}
+    edit_scores(soft_copy, article=figures)
+    text = pages_text(html(soft_copy, bright_copy))
+    assert "soft and the article" in text
+    assert "bright and the article" not in text
+    assert "0.0056" in text
+    assert "The article’s figures are not ours: measured on the real archive." in text
+
+
+def test_what_is_missing_is_said_with_the_command_that_makes_it(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    run = soft_copy
+    (run / "network.json").unlink()
+    (run / "history.csv").unlink()
+    shutil.rmtree(run / "images")
+    edit_scores(run, baselines={})
+    text = pages_text(html(run))
+    assert f"tidenhance summary --config {run}/config.yaml" in text
+    assert f"tidenhance train --resume {run}" in text
+    assert f"tidenhance eval {run} --save-images" in text
+    assert f"tidenhance eval {run} --baseline nlm" in text
+    assert "No run has a history." in text
+    (run / "scores.csv").unlink()
+    assert "no scores.csv" in pages_text(html(run))
+
+
+def test_runs_without_types(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    edit_scores(soft_copy, per_type={}, levels=None)
+    text = pages_text(html(soft_copy))
+    assert "Gain by reference" in text
+    assert "Gain by distortion type" not in text
+
+
+def test_scores_of_other_levels(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    found = json.loads((soft_copy / "scores.json").read_text())
+    (soft_copy / "scores-levels-12.json").write_text(json.dumps(found | {"levels": [1, 2]}))
+    text = pages_text(html(soft_copy, levels=[1, 2]))
+    assert "levels 1, 2; 15 pairs" in text
+    assert f"tidenhance eval {soft_copy} --levels 1,2 --save-images" in text
+
+
+def test_a_single_reference_has_no_interval(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    found = json.loads((soft_copy / "scores.json").read_text())
+    found["gain"]["psnr"] |= {"low": None, "high": None, "references": 1}
+    (soft_copy / "scores.json").write_text(json.dumps(found | {"references": 1}))
+    assert "no interval: it needs more than one reference" in pages_text(html(soft_copy))
+
+
+def test_a_run_named_twice_is_shown_once(soft_run: Path, html: Callable[..., str]) -> None:
+    again = soft_run / ".." / soft_run.name
+    assert "1 run on the validation split" in html(soft_run, again)
+
+
+def test_names_are_text_not_markup(soft_copy: Path, html: Callable[..., str]) -> None:
+    config = soft_copy / "config.yaml"
+    hostile = "'<script>alert(1)</script> $x_1$ \"&'"
+    config.write_text(config.read_text().replace("config: soft", f"config: {hostile}"))
+    page = html(soft_copy)
+    assert page.count("<script>") == 1
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; $x_1$" in page
+
+
+def test_a_page_too_large_shows_fewer_pictures(
+    soft_run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    html: Callable[..., str],
+    pages_text: Callable[[str], str],
+) -> None:
+    whole = len(html(soft_run))
+    monkeypatch.setattr(report_page, "MOST_BYTES", whole - 1)
+    fewer = html(soft_run)
+    assert len(fewer) < whole
+    assert "2 best and 2 worst pictures of each run are shown instead of 3" in pages_text(fewer)
+    monkeypatch.setattr(report_page, "MOST_BYTES", 1000)
+    with pytest.raises(RunError, match="Report on fewer"):
+        html(soft_run)
+
+
+Driver = Any
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1280,900",
+)
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
+    binary = next(filter(None, map(shutil.which, BROWSERS)), None)
+    service = shutil.which("chromedriver")
+    if binary is None or service is None:
+        reason = "needs chromium and chromedriver (on Debian: apt install chromium-driver)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = binary
+    profile = tmp_path_factory.mktemp("browser")
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    started = webdriver.Chrome(options=options, service=webdriver.ChromeService(service))
+    yield started
+    started.quit()
+
+
+@pytest.fixture(scope="module")
+def page(soft_run: Path, bright_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("page") / "browser.html"
+    report.write([soft_run, bright_run], out, file_format="html")
+    return out
+
+
+@pytest.fixture
+def opened(driver: Driver, page: Path) -> Driver:
+    """The report, as on a desktop screen in light colours."""
+    emulate(driver)
+    driver.get_log("browser")
+    driver.get_log("performance")
+    driver.get(page.as_uri())
+    return driver
+
+
+def emulate(driver: Driver, width: int = 1280, scheme: str = "light", media: str = "") -> None:
+    driver.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500},
+    )
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+
+
+def style(driver: Driver, selector: str, name: str) -> str:
+    return driver.execute_script(
+        "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]",
+        selector,
+        name,
+    )
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2) of a computed colour, rgb(…) of 255 or color(srgb …) of 1."""
+    values = [float(v) for v in re.findall(r"[\d.]+", colour)[:3]]
+    parts = [value / (1 if colour.startswith("color(") else 255) for value in values]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_browser_has_nothing_to_complain_of_and_asks_for_nothing(opened: Driver, page: Path):
+    time.sleep(0.3)
+    assert opened.get_log("browser") == []
+    messages = [json.loads(entry["message"])["message"] for entry in opened.get_log("performance")]
+    asked = {
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    }
+    assert page.as_uri() in asked
+    assert {url for url in asked if not url.startswith("data:")} == {page.as_uri()}
+
+
+def test_every_picture_loads_and_has_a_text(opened: Driver) -> None:
+    pictures = opened.execute_script(
+        "return [...document.images].map(i => [i.naturalWidth, i.naturalHeight, i.alt])"
+    )
+    assert len(pictures) == 2 * 6 * 4
+    assert {(width, height) for width, height, _ in pictures} == {SIZE}
+    assert all(alt for _, _, alt in pictures)
+    assert len({alt for _, _, alt in pictures}) > len(pictures) / 2
+    unnamed = "svg.plot:not([aria-label]), input:not([aria-label]), th:empty, a:empty"
+    assert opened.execute_script(f"return document.querySelectorAll('{unnamed}').length") == 0
+
+
+def test_ids_are_unique_and_headings_in_order(opened: Driver) -> None:
+    ids = opened.execute_script("return [...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(ids) == len(set(ids))
+    levels = opened.execute_script(
+        "return [...document.querySelectorAll('h1,h2,h3,h4')].map(h => +h.tagName[1])"
+    )
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_slider_moves_when_dragged(opened: Driver) -> None:
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.by import By
+
+    slider = opened.find_element(By.CSS_SELECTOR, ".compare input")
+    opened.execute_script(
+        "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", slider
+    )
+    time.sleep(0.2)
+    before = style(opened, ".distorted", "clipPath")
+    width = slider.size["width"]
+    drag = ActionChains(opened, duration=50).move_to_element(slider).click_and_hold()
+    drag.move_by_offset(-round(width / 4), 0).release().perform()
+    assert float(slider.get_property("value")) == pytest.approx(25, abs=1)
+    after = style(opened, ".distorted", "clipPath")
+    assert after != before
+    visible = opened.execute_script(
+        "const box = document.querySelector('.compare').getBoundingClientRect();"
+        "const cut = document.querySelector('.cut').getBoundingClientRect();"
+        "return (cut.left + cut.width / 2 - box.left) / box.width"
+    )
+    assert visible == pytest.approx(0.25, abs=0.015)
+
+
+def test_slider_moves_by_keyboard_and_shows_its_focus(opened: Driver) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    slider = opened.find_element(By.CSS_SELECTOR, ".compare input")
+    before = style(opened, ".distorted", "clipPath")
+    slider.send_keys(Keys.ARROW_RIGHT * 3)
+    assert slider.get_property("value") == "51.5"
+    assert style(opened, ".distorted", "clipPath") != before
+    assert style(opened, ".compare", "outlineStyle") == "solid"
+    slider.send_keys(Keys.HOME)
+    assert slider.get_property("value") == "0"
+    assert "100%" in style(opened, ".distorted", "clipPath")
+
+
+def test_reference_and_error_map_at_the_press_of_a_button(opened: Driver) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    def shown() -> tuple[str, str]:
+        return style(opened, ".reference", "visibility"), style(opened, ".error", "visibility")
+
+    reference, error = opened.find_elements(By.CSS_SELECTOR, ".example button")[:2]
+    assert shown() == ("hidden", "hidden")
+    reference.send_keys(Keys.SPACE)
+    assert shown() == ("visible", "hidden")
+    assert reference.get_attribute("aria-pressed") == "true"
+    error.send_keys(Keys.ENTER)
+    assert shown() == ("hidden", "visible")
+    assert reference.get_attribute("aria-pressed") == "false"
+    opened.find_element(By.CSS_SELECTOR, ".compare input").send_keys(Keys.ARROW_LEFT)
+    assert shown() == ("hidden", "hidden")
+
+
+def test_no_sideways_scrolling_on_a_phone(opened: Driver) -> None:
+    emulate(opened, width=375)
+    opened.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    inner, scrolled = opened.execute_script(
+        "return [innerWidth, document.documentElement.scrollWidth]"
+    )
+    assert (inner, scrolled) == (375, 375)
+    wide = opened.execute_script(
+        "return [...document.querySelectorAll('.scroll')].some(b => b.scrollWidth > b.clientWidth)"
+    )
+    assert wide
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_both_schemes(opened: Driver, scheme: str) -> None:
+    emulate(opened, scheme=scheme)
+    background = style(opened, "body", "backgroundColor")
+    assert (luminance(background) < 0.05) == (scheme == "dark")
+    for selector, name in (
+        ("body", "color"),
+        (".muted", "color"),
+        (".caption", "color"),
+        ("nav a", "color"),
+        (".series-1", "color"),
+        (".series-2", "color"),
+        (".plot text", "fill"),
+    ):
+        assert contrast(style(opened, selector, name), background) > 4.5, selector
+    cells = opened.execute_script(
+        "return [...document.querySelectorAll('.gain')].map(cell => {"
+        " const s = getComputedStyle(cell); return [s.color, s.backgroundColor] })"
+    )
+    assert len({cell for _, cell in cells}) > 5
+    assert min(contrast(text, cell) for text, cell in cells) > 4.5
+    strokes = opened.execute_script(
+        "return [...document.querySelectorAll('.plot path')]"
+        ".map(p => getComputedStyle(p).stroke).filter(s => s.startsWith('rgb'))"
+    )
+    assert min(contrast(stroke, background) for stroke in strokes) > 3
+
+
+def test_print_is_light_and_shows_all_four_pictures(opened: Driver) -> None:
+    emulate(opened, scheme="dark", media="print")
+    assert style(opened, "body", "backgroundColor") == "rgb(255, 255, 255)"
+    assert style(opened, ".compare input", "display") == "none"
+    places = opened.execute_script(
+        "return [...document.querySelector('.compare').querySelectorAll('img')]"
+        ".map(i => i.getBoundingClientRect()).map(r => [r.left, r.width])"
+    )
+    assert len({left for left, _ in places}) == 4
+    assert all(width > 50 for _, width in places)
+    for layer in ("restored", "distorted", "reference", "error"):
+        assert style(opened, f".{layer}", "visibility") == "visible"
+        assert style(opened, f".{layer}", "clipPath") == "none"
+
+
+def test_page_works_without_script(opened: Driver, page: Path) -> None:
+    opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        opened.get(page.as_uri())
+        assert "50%" in style(opened, ".distorted", "clipPath")
+    finally:
+        opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

@@ -1,0 +1,83 @@
+"""The pictures on a page are the right ones, and none where they cannot be."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from tidenhance.errors import DataError, RunError
+
+
+def test_best_and_worst_are_the_extremes_by_gain_each_of_another_type(
+    bright_run: Path, html: Callable[..., str]
+) -> None:
+    page = html(bright_run)
+    shown = re.findall(r"<h4>(Best|Worst): (\S+): ", page)
+    with (bright_run / "scores.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    gains = {row["name"]: float(row["psnr"]) - float(row["identity_psnr"]) for row in rows}
+    assert shown[0] == ("Best", max(gains, key=gains.__getitem__))
+    assert shown[3] == ("Worst", min(gains, key=gains.__getitem__))
+    for group in (shown[:3], shown[3:]):
+        assert len({name[4:6] for _, name in group}) == 3
+
+
+def test_pictures_and_error_map_are_those_of_the_pair(
+    bright_run: Path, html: Callable[..., str]
+) -> None:
+    page = html(bright_run)
+    name = re.findall(r"<h4>Best: (\S+): ", page)[0]
+    sources = re.findall(r'<img src="data:image/jpeg;base64,([^"]+)"', page)[:4]
+    restored, distorted, reference, error = (
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(source)))).astype(float)
+        for source in sources
+    )
+    tree = bright_run.parent / "tree"
+    for shown, path in (
+        (restored, bright_run / "images" / "val" / f"{name}.png"),
+        (distorted, tree / "distorted_images" / f"{name}.bmp"),
+        (reference, tree / "reference_images" / f"{name[:3]}.bmp"),
+    ):
+        assert np.abs(shown - np.asarray(Image.open(path))).mean() < 4
+    # 40 was taken away and 30 added.
+    assert name[4:6] == "16"
+    expected = matplotlib.colormaps["inferno"](10 / 255 / 0.25, bytes=True)[:3]
+    assert np.abs(np.median(error, axis=(0, 1)) - expected).max() < 12
+
+
+def test_without_the_data_there_are_no_pictures(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    config = soft_copy / "config.yaml"
+    config.write_text(re.sub(r"root: .*", "root: gone", config.read_text()))
+    page = html(soft_copy)
+    assert "gone: no such folder" in pages_text(page)
+    assert "data:image" not in page
+    with pytest.raises(DataError, match="also-gone"):
+        html(soft_copy, root="also-gone")
+
+
+def test_pictures_of_another_evaluation_are_not_shown(
+    soft_copy: Path, bright_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    for path in (soft_copy / "images" / "val").iterdir():
+        shutil.copy(bright_copy / "images" / "val" / path.name, path)
+    page = html(soft_copy)
+    assert "the pictures are not those that were evaluated" in pages_text(page)
+    assert "data:image" not in page
+
+
+def test_a_damaged_table_of_pairs_is_named(soft_copy: Path, html: Callable[..., str]) -> None:
+    (soft_copy / "scores.csv").write_text('{"half": ')
+    with pytest.raises(RunError, match=re.escape("scores.csv")):
+        html(soft_copy)
