@@ -167,3 +167,14 @@ def test_every_result_states_its_conventions(run: Path) -> None:
     assert found["levels"] == [5]
     assert found["article"] is None
     assert found["seconds_per_picture"] > 0
+
+
+def test_psnr_is_the_archives_psnrc(small_tree: Path) -> None:
+    """Over 8-bit pixels and R, G and B: 10 log10(255^2 / MSE), as PSNRc.txt lists it."""
+    listed = (small_tree / "metrics_values" / "PSNRc.txt").read_text().split()
+    reference = np.asarray(Image.open(small_tree / "reference_images" / "I01.BMP"))
+    names = ("i01_01_5", "i01_05_5", "i01_10_5")
+    for name, psnrc in zip(names, listed, strict=False):
+        picture = np.asarray(Image.open(small_tree / "distorted_images" / f"{name}.bmp"))
+        figures = evaluation.picture_figures(reference, picture)
+        assert figures["psnr"] == pytest.approx(float(psnrc), abs=1e-4)
