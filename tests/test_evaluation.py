@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from skimage import metrics as skimage_metrics
 
 from tidenhance import config as configs
 from tidenhance import evaluation, runs, weights
-from tidenhance.errors import DataError, RunError
+from tidenhance.errors import ConfigError, DataError, RunError
 
 
 @pytest.fixture
@@ -178,3 +179,25 @@ def test_psnr_is_the_archives_psnrc(small_tree: Path) -> None:
         picture = np.asarray(Image.open(small_tree / "distorted_images" / f"{name}.bmp"))
         figures = evaluation.picture_figures(reference, picture)
         assert figures["psnr"] == pytest.approx(float(psnrc), abs=1e-4)
+
+
+def test_baselines_with_other_options_stand_beside_each_other(run: Path) -> None:
+    given = [("median", {"size": 3}), ("median", {"size": 5})]
+    found = evaluation.evaluate(run, "test", baselines=given)["baselines"]
+    assert list(found) == ["median", "median, size 5"]
+    assert [entry["options"]["size"] for entry in found.values()] == [3, 5]
+    assert found["median"]["psnr"] != found["median, size 5"]["psnr"]
+    with pytest.raises(ConfigError, match="given twice: median, size 5"):
+        evaluation.evaluate(run, "test", baselines=given[1:] * 2)
+
+
+def test_the_fingerprint_is_of_the_pixels(run: Path, small_tree: Path, tmp_path: Path) -> None:
+    same = tmp_path / "same"
+    shutil.copytree(small_tree, same)
+    first = evaluation.evaluate(run, "test")["data_fingerprint"]
+    assert evaluation.evaluate(run, "test", root=str(same))["data_fingerprint"] == first
+    path = same / "distorted_images" / "i04_01_5.bmp"
+    pixels = np.asarray(Image.open(path)).copy()
+    pixels[0, 0, 0] ^= 1
+    Image.fromarray(pixels).save(path)
+    assert evaluation.evaluate(run, "test", root=str(same))["data_fingerprint"] != first

@@ -69,7 +69,7 @@ def test_what_is_missing_is_said_with_the_command_that_makes_it(
     edit_scores(run, baselines={})
     text = pages_text(html(run))
     assert f"tidenhance summary --config {run}/config.yaml" in text
-    assert f"tidenhance train --resume {run}" in text
+    assert f"no history.csv in {run}" in text
     assert f"tidenhance eval {run} --save-images" in text
     assert f"tidenhance eval {run} --baseline nlm" in text
     assert "No run has a history." in text
@@ -376,3 +376,16 @@ def test_page_works_without_script(opened: Driver, page: Path) -> None:
         assert "50%" in style(opened, ".distorted", "clipPath")
     finally:
         opened.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_levels_have_a_table_of_their_own_where_there_are_several(html, soft_copy):
+    assert "By level</a>" not in html(soft_copy)
+    figures = json.loads((soft_copy / "scores.json").read_text())["per_reference"]
+    some = next(iter(figures.values()))
+    edit_scores(soft_copy, per_level={"4": some, "5": some})
+    assert "By level</a>" in html(soft_copy)
+
+
+def test_a_run_from_another_version_is_noted(html, soft_copy, pages_text):
+    edit_scores(soft_copy, tidenhance="0.0.9")
+    assert "evaluated by tidenhance 0.0.9, this is" in pages_text(html(soft_copy))

@@ -69,5 +69,8 @@ def test_an_installed_wheel_does_the_whole_job(installed: Path, tmp_path: Path) 
     )
     scores = json.loads(run(installed, tmp_path, "eval", "--split", "test", "--json"))
     assert scores["pairs"] == 2
+    [trained] = (tmp_path / "runs").iterdir()
+    run(installed, tmp_path, "report", trained.name, "--split", "test")
+    assert "<h1>" in (tmp_path / "report.html").read_text()
     run(installed, tmp_path, "enhance", "data/distorted_images/i07_01_5.bmp", "-o", "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["i07_01_5_enhanced.bmp"]

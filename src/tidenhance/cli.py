@@ -168,7 +168,7 @@ def evaluate(
     from tidenhance.data.datasets import tid2013
 
     chosen = _numbers(levels, tid2013.LEVELS, "--levels") if levels else None
-    paths = [_run(name, runs) for name in names] if names else [_run(None, runs)]
+    paths = [_run(name, runs) for name in dict.fromkeys(names)] if names else [_run(None, runs)]
     _import_tensorflow()
     baselines = [configs.component("baselines", text, "--baseline") for text in baseline or ()]
     from tidenhance import evaluation, scores, tables

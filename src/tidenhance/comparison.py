@@ -60,6 +60,7 @@ class Result(Figures):
     """How one method did on all pairs; `seconds_per_picture` is its own time alone."""
 
     per_type: dict[str, Figures] = {}
+    per_level: dict[str, Figures] = {}
     per_reference: dict[str, Figures] = {}
     seconds_per_picture: float | None = None
 

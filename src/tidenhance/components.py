@@ -58,6 +58,13 @@ def options(kind: Kind, name: str) -> type[BaseModel]:
     return create_model(name, __config__=rules, **fields)
 
 
+def label(kind: Kind, name: str, arguments: dict[str, Any]) -> str:
+    """Return a component's name, and those of its options that are not the defaults."""
+    fields = options(kind, name).model_fields
+    changed = [f"{key} {value}" for key, value in arguments.items() if value != fields[key].default]
+    return ", ".join([name, *changed])
+
+
 def make(kind: Kind, name: str, arguments: dict[str, Any]) -> Any:
     """Call a component's function with `arguments` and return what it makes."""
     return getattr(module(kind, name), _ENTRY[kind])(**arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ import tidenhance
 from tidenhance import article, components, device, images, inference, runs, scores, weights
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
-from tidenhance.errors import DataError
+from tidenhance.errors import ConfigError, DataError
 from tidenhance.files import write_text
 from tidenhance.progress import Progress, ignore
 
@@ -58,12 +59,15 @@ def evaluate(
 
     Returns:
         What `scores.json` holds: what `scores.aggregate` returns, and `run`, `config`,
-        `tidenhance` (the version), `device`, `split`, `levels`, `data_fingerprint`,
+        `tidenhance` (the version), `device`, `split`, `levels`, `data_fingerprint` (SHA-256 of the
+        pairs' names and pixels),
         `seconds_per_picture` (the median, the network alone), `conventions`, `article` (its figures
-        where its protocol is this one, else null), and `baselines`: for each what
-        `scores.aggregate` returns, and `seconds_per_picture`.
+        where its protocol is this one, else null), and `baselines`: for each, by name and options
+        other than the defaults, what `scores.aggregate` returns, and `baseline`, `options`,
+        `seconds_per_picture`.
 
     Raises:
+        ConfigError: a baseline is given twice with the same options.
         RunError: the run has no config or no best weights, or they are damaged.
         DataError: the split's pairs are missing, there are none, or the data set has no levels.
         ImageError: a picture cannot be read.
@@ -84,15 +88,24 @@ def evaluate(
         raise DataError(f"data.splits.{split}: no pairs to evaluate on.")
 
     restorers = {"": _network_restorer(network, multiple)}
-    restorers |= {name: components.make("baselines", name, given) for name, given in baselines}
+    described = {}
+    for name, given in baselines:
+        label = components.label("baselines", name, given)
+        if label in restorers:
+            raise ConfigError(f"--baseline: given twice: {label}.")
+        restorers[label] = components.make("baselines", name, given)
+        described[label] = {"baseline": name, "options": given}
     rows: dict[str, list[scores.Row]] = {name: [] for name in restorers}
     seconds: dict[str, list[float]] = {name: [] for name in restorers}
     folder = run / runs.IMAGES / split
     if save_images:
         folder.mkdir(parents=True, exist_ok=True)
+    fingerprint = hashlib.sha256()
     for done, pair in enumerate(found):
         progress(done, len(found))
         distorted, reference = pairs.read(pair)
+        for part in (pair.name.encode(), distorted.tobytes(), reference.tobytes()):
+            fingerprint.update(part)
         identity = picture_figures(reference, distorted)
         for name, restore in restorers.items():
             start = time.perf_counter()
@@ -105,11 +118,13 @@ def evaluate(
 
     results = {
         name: {
+            **described.get(name, {}),
             **scores.aggregate(rows[name], _higher_is_better()),
             "seconds_per_picture": statistics.median(seconds[name]),
         }
         for name in restorers
     }
+    network_result = results.pop("")
     result = {
         "run": run.name,
         "config": config.provenance.config if config.provenance else None,
@@ -117,10 +132,13 @@ def evaluate(
         "device": device_name,
         "split": split,
         "levels": options.get("levels"),
-        "data_fingerprint": scores.fingerprint(rows[""]),
-        **results.pop(""),
-        "conventions": CONVENTIONS | {m: _metric(m).CONVENTION for m in identity},
-        "article": article.figures(config, split, options.get("levels", [])),
+        "data_fingerprint": fingerprint.hexdigest(),
+        **network_result,
+        "conventions": CONVENTIONS
+        | {name: _metric(name).CONVENTION for name in network_result["identity"]},
+        "article": article.figures(
+            config, split, options.get("levels", []), network_result["identity"]["mse"]
+        ),
         "baselines": results,
     }
     for ending, text in (("csv", scores.to_csv(rows[""])), ("json", scores.to_json(result))):

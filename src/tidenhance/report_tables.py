@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from tidenhance import comparison, plots, runs
+from tidenhance import __version__, comparison, plots, runs
 from tidenhance.comparison import Figures, Gain, Method, Run
 
 LONG_NETWORK = 40  # layers; a longer one is summed up by type
@@ -91,10 +91,13 @@ def article_table(run: Run, article: comparison.Article) -> tuple[list[str], Cel
 def groups(
     methods: Sequence[Method],
 ) -> dict[str, list[tuple[str, Figures, list[Figures | None]]]]:
-    """Return for types and references: name, first figures, and each method's figures."""
+    """Return for types, levels and references: name, first figures, and each method's figures."""
     found = {}
-    for title, key in (("distortion type", "per_type"), ("reference", "per_reference")):
+    groupings = {"distortion type": "per_type", "level": "per_level", "reference": "per_reference"}
+    for title, key in groupings.items():
         first: dict[str, Figures] = getattr(methods[0].result, key)
+        if key == "per_level" and len(first) < 2:
+            continue
         found[title] = [
             (
                 f"{group} {some.name}" if some.name else group,
@@ -209,6 +212,12 @@ def missing(compared: Sequence[Run]) -> list[str]:
     """Return what a report has to do without, and the commands that make it."""
     notes = []
     for run in compared:
+        if run.scores.tidenhance != __version__:
+            notes.append(
+                f"{run.label}: evaluated by tidenhance {run.scores.tidenhance}, this is"
+                f" {__version__}. To be sure that the figures mean the same, evaluate it again:"
+                f" {comparison.eval_command(run.path, run.scores.split)}"
+            )
         if run.network is None:
             notes.append(
                 f"{run.label}: no network.json, so no structure, parameters and multiply-adds."
@@ -217,8 +226,8 @@ def missing(compared: Sequence[Run]) -> list[str]:
             )
         if not run.history:
             notes.append(
-                f"{run.label}: no history.csv, so no curves. Training writes it, an epoch at a"
-                f" time: tidenhance train --resume {run.path}"
+                f"{run.label}: no history.csv in {run.path}, so no curves. Training writes it, an"
+                " epoch at a time."
             )
     if not any(run.scores.baselines for run in compared):
         notes.append(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -50,12 +49,6 @@ def aggregate(rows: Sequence[Row], higher_is_better: Mapping[str, bool]) -> dict
         "per_level": group("level"),
         "per_reference": group("reference"),
     }
-
-
-def fingerprint(rows: Sequence[Row]) -> str:
-    """Return a digest that is equal for equal pairs: of their names and of doing nothing's MSE."""
-    text = "".join(f"{row['name']} {row['identity_mse']:.6e}\n" for row in rows)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def check_comparable(results: Sequence[Mapping[str, Any]]) -> None:

@@ -206,7 +206,11 @@ def _example(
     if name not in found:
         raise _UnusableError(f"the data set has no pair {name}; name its folder: --data ROOT")
     distorted, reference = pairs.read(found[name])
-    restored = images.read_rgb(folder / f"{name}.png")
+    try:
+        restored = images.read_rgb(folder / f"{name}.png")
+    except ImageError as problem:
+        again = eval_command(run.path, run.scores.split)
+        raise _UnusableError(f"{problem} Restore it again: {again} --save-images") from problem
     what = {"before": (distorted, found[name].distorted), "after": (restored, folder)}
     for key, (pixels, where) in what.items():
         measured = _psnr(pixels, reference)
