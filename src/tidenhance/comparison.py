@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -278,7 +277,7 @@ def _read_scores(path: Path, split: str, levels: Sequence[int] | None) -> Scores
     file = path / runs.scores_name(split, "json", levels)
     if not file.is_file():
         return None
-    data = _read_json(file)
+    data = runs.read_json(file)
     try:
         return Scores.model_validate(data)
     except ValidationError as error:
@@ -294,14 +293,14 @@ def _read_network(path: Path) -> Network | None:
     if not file.is_file():
         return None
     try:
-        return Network.model_validate(_read_json(file))
+        return Network.model_validate(runs.read_json(file))
     except ValidationError as error:
         raise RunError(f"{file}: damaged, or of another version: {_mistakes(error)}.") from error
 
 
 def _read_state(path: Path) -> str:
     file = path / runs.STATE
-    return str(_read_json(file).get("state", "not noted")) if file.is_file() else "not noted"
+    return str(runs.read_json(file).get("state", "not noted")) if file.is_file() else "not noted"
 
 
 def _mistakes(error: ValidationError, most: int = 4) -> str:
@@ -311,14 +310,3 @@ def _mistakes(error: ValidationError, most: int = 4) -> str:
     ]
     more = [f"and {len(listed) - most} more"] if len(listed) > most else []
     return "; ".join([*listed[:most], *more])
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"), parse_constant=lambda _: None)
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RunError(f"{file}: damaged: {reason}.") from error
-    if not isinstance(value, dict):
-        raise RunError(f"{file}: damaged: expected a JSON object.")
-    return value

@@ -151,7 +151,7 @@ def read_scores(run: Path, split: str = "val") -> dict[str, Any] | None:
     path = run / scores_name(split, "json")
     if not path.is_file():
         return None
-    scores = _read_json(path)
+    scores = read_json(path)
     for key in (("psnr",), ("gain", "psnr", "mean")):
         value: Any = scores
         for part in key:
@@ -240,7 +240,7 @@ def _summary(run: Path) -> Summary:
 
 
 def _state(run: Path) -> State:
-    noted = _read_json(run / STATE)
+    noted = read_json(run / STATE)
     state, process = noted.get("state"), noted.get("process")
     if state not in NOTED or not isinstance(process, int):
         raise RunError(
@@ -249,7 +249,12 @@ def _state(run: Path) -> State:
     return "cut off" if state == "running" and not _alive(process) else state
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a run's JSON file; NaN and infinities in it become None.
+
+    Raises:
+        RunError: the file cannot be read, or holds something else.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     except (OSError, ValueError, RecursionError) as error:

@@ -151,12 +151,15 @@ def _reader(
 ) -> Callable[[int], Couple]:
     """Return what reads pair number `index`, after reading and checking every pair once."""
     read_rgb: Callable[[Path], Pixels] = lru_cache(maxsize=None)(images.read_rgb)
-    bytes_of: dict[Path, int] = {}
+    counted: set[Path] = set()
+    decoded = 0
     first: tuple[int, ...] | None = None
     for pair in pairs:
         distorted, _ = pairs_module.read(pair, read_rgb)
-        bytes_of[pair.distorted] = bytes_of[pair.reference] = distorted.nbytes
-        if sum(bytes_of.values()) > cache_gib * 2**30:
+        new = {pair.distorted, pair.reference} - counted
+        counted |= new
+        decoded += len(new) * distorted.nbytes
+        if decoded > cache_gib * 2**30:
             read_rgb = images.read_rgb
         first = first or distorted.shape
         height, width, _ = distorted.shape
