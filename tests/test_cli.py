@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -155,7 +156,6 @@ def test_version(tool):
         (["trian"], "train"),
         (["--nosuch"], "No such option"),
         (["--debug"], "Missing command"),
-        (["train"], "Missing option '--config'"),
         (["train", "--config"], "requires an argument"),
         (["summary", "--config", "plain128", "--nosuch"], "No such option"),
         (["eval", "--split", "all"], "'all' is not one of"),
@@ -469,3 +469,87 @@ def test_an_earlier_report_is_replaced_only_by_force(tool, soft_run):
     ended = tool("report", str(soft_run), "--format", "csv", "--force")
     assert (ended.code, ended.out, ended.err) == (0, "report.csv\n", "")
     assert Path("report.csv").read_text().startswith("kind,name,run,")
+
+
+SMALL = """
+seed: 1
+network: {name: residual_cnn, channels: 8, depth: 3}
+data: {name: tid2013, types: [1, 5], splits: {train: [1, 2], val: [3], test: [4]}}
+loss: {name: mse}
+metrics: [psnr]
+training: {epochs: 2, batch_size: 2, patch_size: 32, learning_rate: 1e-3}
+validation: {batch_size: 2}
+"""
+
+
+@pytest.fixture
+def small_config(tmp_path, monkeypatch, small_tree):
+    """A config of its own name in the working folder, on the small tree."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    monkeypatch.setenv(config.DATA_VARIABLE, str(small_tree))
+    return tmp_path / "small.yaml"
+
+
+def test_resume_from_the_command_line(small_config):
+    """Nothing to go on with, then the newest run of the config, then a run by name."""
+    train = ["train", "--config", "small.yaml", "--resume"]
+    first = outside(*train, stdout=subprocess.PIPE)
+    assert first.returncode == 0
+    assert "run: none yet: starting one" in first.stderr
+    [run] = Path("runs").iterdir()
+    longer = outside(*train, "training.epochs=3", stdout=subprocess.PIPE)
+    assert longer.returncode == 0
+    assert f"run: {run}" in longer.stderr
+    assert "going on from: epoch-0002" in longer.stdout
+    by_name = outside("train", "--resume", run.name, "training.epochs=4", stdout=subprocess.PIPE)
+    assert by_name.returncode == 0
+    assert list(Path("runs").iterdir()) == [run]
+    assert len(runs.read_history(run)) == 4
+    refused = outside("train", "--resume", run.name, "seed=2", stdout=subprocess.PIPE)
+    assert refused.returncode == 2
+    assert "seed: the run was begun with 1. Received: 2." in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected --config CONFIG, or --resume RUN."),
+        (["--resume"], "expected --config CONFIG, or --resume RUN."),
+        (["--resume", "none"], "none: no such run under runs/."),
+        (["--resume", "a", "b"], "expected one run. Received: a, b."),
+        (["--config", "small", "a"], "no file 'small'"),
+    ],
+)
+def test_what_cannot_be_resumed(tool, arguments, message):
+    ended = tool("train", *arguments)
+    assert ended.code == 2
+    assert message in ended.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_checkpoints_and_is_told_by_the_exit_code(small_config, number):
+    command = [*COMMAND, "train", "--config", "small.yaml", "training.epochs=100000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        while not list(Path().glob("runs/*/checkpoints/epoch-0002")):
+            time.sleep(0.05)
+        process.send_signal(number)
+        _, err = process.communicate()
+    assert process.returncode == 128 + number
+    [run] = Path("runs").iterdir()
+    assert f"error: {number.name} stopped the training after step" in err.decode()
+    assert f"to go on: tidenhance train --resume {run}" in err.decode()
+    assert runs.summaries()[0].state == "interrupted"
+
+
+def test_ctrl_c_before_the_training_starts(small_config):
+    """In the seconds of TensorFlow's import, say."""
+    command = [*COMMAND, "train", "--config", "small.yaml"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+    assert not Path("runs").exists()

@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from tidenhance.errors import WriteError
-from tidenhance.files import csv_text, replacing, write_text
+from tidenhance.files import (
+    csv_text,
+    new_folder,
+    remove_folder,
+    remove_unfinished,
+    replacing,
+    reserve,
+    write_text,
+)
 
 # A file size limit stands in for a full disk: the system refuses the write in its middle.
 LIMITED = """
@@ -113,6 +121,77 @@ def test_the_longest_name_that_a_file_can_have(tmp_path):
 def test_characters_that_utf8_cannot_hold_become_escapes(tmp_path):
     write_text(tmp_path / "a.txt", "name \udcff")
     assert content(tmp_path) == {"a.txt": "name \\udcff"}
+
+
+def fill(folder: Path, text: str) -> None:
+    with new_folder(folder) as temporary:
+        (temporary / "a.txt").write_text(text)
+
+
+def test_a_folder_appears_when_it_is_filled(tmp_path):
+    for text in ("one", "two"):
+        with new_folder(tmp_path / "new") as temporary:
+            assert temporary.parent == tmp_path
+            (temporary / "a.txt").write_text(text)
+            assert (tmp_path / "new").exists() == (text == "two")
+        assert [path.name for path in tmp_path.iterdir()] == ["new"]
+        assert content(tmp_path / "new") == {"a.txt": text}
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_while_it_is_filled_keeps_the_old_folder(tmp_path, error):
+    fill(tmp_path / "a", "old")
+
+    def fail():
+        with new_folder(tmp_path / "a") as temporary:
+            (temporary / "a.txt").write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert content(tmp_path / "a") == {"a.txt": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_where_none_can_be(tmp_path):
+    with pytest.raises(WriteError, match=r"b/a: cannot be written: No such file or directory\."):
+        fill(tmp_path / "b" / "a", "")
+
+
+def test_a_folder_is_removed_and_need_not_be_there(tmp_path):
+    fill(tmp_path / "a", "text")
+    for _ in range(2):
+        remove_folder(tmp_path / "a")
+        assert list(tmp_path.iterdir()) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from tidenhance.files import new_folder, replacing
+folder = Path(sys.argv[1])
+with replacing(folder / "a.txt") as file, new_folder(folder / "b") as inside:
+    file.write_text("half")
+    (inside / "c.txt").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_leaves_is_recognised_and_removed(tmp_path):
+    write_text(tmp_path / "a.txt", "old")
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False)
+    assert len(list(tmp_path.iterdir())) == 3
+    remove_unfinished(tmp_path)
+    assert content(tmp_path) == {"a.txt": "old"}
+
+
+def test_space_that_is_not_there_is_told_at_once(tmp_path):
+    path = tmp_path / "a.h5"
+    path.touch()
+    reserve(path, 1000)
+    assert path.stat().st_size == 1000
+    with pytest.raises(OSError, match=r"No space left|too large"):
+        reserve(path, 2**60)
 
 
 def test_csv_has_all_keys_in_the_order_of_first_appearance():

@@ -47,13 +47,6 @@ def run(tmp_path: Path, text: str) -> Path:
     return run
 
 
-def gone() -> int:
-    """The number of a process that has ended."""
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    return done.pid
-
-
 def state(run: Path, value: object) -> None:
     (run / runs.STATE).write_text(json.dumps(value))
 
@@ -158,18 +151,74 @@ def test_the_summary_of_a_finished_run(run):
 
 @pytest.mark.parametrize("noted", ["finished", "failed", "interrupted"])
 def test_the_state_that_was_noted(run, noted):
-    state(run, {"state": noted, "process": gone()})
+    state(run, {"state": noted})
     assert runs.summaries(run.parent)[0].state == noted
+
+
+LOCKING = """
+import sys
+from pathlib import Path
+from tidenhance import runs
+from tidenhance.errors import RunError
+try:
+    with runs.locked(Path(sys.argv[1])):
+        print("locked", flush=True)
+        sys.stdin.read()
+except RunError as error:
+    print(error)
+"""
+
+
+def locking(run: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", LOCKING, str(run)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def test_a_run_is_running_as_long_as_its_process(run):
     runs.set_state(run, "running")
-    assert runs.summaries(run.parent)[0].state == "running"
-    state(run, {"state": "running", "process": 1})
-    assert runs.summaries(run.parent)[0].state == "running"
-    for process in (gone(), 0, -1, 10**30):
-        state(run, {"state": "running", "process": process})
+    assert runs.summaries(run.parent)[0].state == "cut off"
+    with locking(run) as process:
+        assert process.stdout.readline() == "locked\n"
+        assert runs.summaries(run.parent)[0].state == "running"
+        process.kill()
+        process.wait()
         assert runs.summaries(run.parent)[0].state == "cut off"
+
+
+def test_of_two_processes_on_one_run_the_second_is_refused(run):
+    with locking(run) as first:
+        assert first.stdout.readline() == "locked\n"
+        with locking(run) as second:
+            assert second.communicate()[0] == f"{run}: another process is training this run.\n"
+        with pytest.raises(RunError, match="another process"), runs.locked(run):
+            pass
+        first.kill()
+        first.wait()
+    with runs.locked(run):
+        pass
+
+
+def test_a_run_that_cannot_be_locked(run):
+    (run / runs.LOG).mkdir()
+    message = r"log\.txt: cannot be written: Is a directory\."
+    with pytest.raises(RunError, match=message), runs.locked(run):
+        pass
+
+
+def test_the_newest_run_of_a_config(run, text):
+    assert runs.newest_of("quickstart", run.parent) == run
+    assert runs.newest_of("mirnet32", run.parent) is None
+    other = text.replace("config: quickstart", "config: mirnet32")
+    assert other != text
+    _, newer = copies(run, text, "b", "a")
+    copies(run, other, "c")
+    for path in run.parent.iterdir():
+        runs.set_state(path, "finished")
+    assert runs.newest_of("quickstart", run.parent) == newer
 
 
 def test_a_run_before_its_first_epoch(run):
@@ -190,11 +239,10 @@ DAMAGED = {
     runs.STATE: [
         *NO_JSON_OBJECT,
         b"{}",
-        b'{"state": "running"}',
-        b'{"state": "running", "process": "x"}',
-        b'{"state": "done", "process": 5}',
-        b'{"state": 5, "process": 5}',
-        b'{"state": [], "process": 5}',
+        b'{"state": "done"}',
+        b'{"state": "cut off"}',
+        b'{"state": 5}',
+        b'{"state": []}',
     ],
     "scores.json": [
         *NO_JSON_OBJECT,

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import csv
+import errno
+import hashlib
 import importlib.util
 import io
 import logging
+import os
 import shutil
+import signal
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,11 +24,19 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tidenhance import callbacks, runs, training, weights
+from tidenhance import checkpoints, epoch_log, runs, session, training, validation, weights
 from tidenhance import config as configs
 from tidenhance.config import Config
-from tidenhance.data.pairs import Pairs
-from tidenhance.errors import ConfigError, DataError, DeviceError, RunError, TidenhanceError
+from tidenhance.data import pipeline
+from tidenhance.errors import (
+    ConfigError,
+    DataError,
+    DeviceError,
+    RunError,
+    StoppedError,
+    TidenhanceError,
+    WriteError,
+)
 from tidenhance.networks import plain_cnn
 
 CONFIG = {
@@ -51,21 +66,32 @@ def load(tmp_path: Path, small_tree: Path):
     return load
 
 
+def train(*arguments: Any) -> Path:
+    """Train with the names of layers that a process of its own would give."""
+    keras.utils.clear_session()
+    return training.train(*arguments)
+
+
+def resume(*arguments: Any) -> Path:
+    keras.utils.clear_session()
+    return training.resume(*arguments)
+
+
 def test_a_run_holds_everything_and_its_loss_falls(
     load, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, "tidenhance"):
-        run = training.train(
+        run = train(
             load("training.epochs=8", "training.steps_per_epoch=10"), "small", tmp_path / "runs"
         )
     assert {path.name for path in run.iterdir()} == {
         *(runs.CONFIG, runs.STATE, runs.HISTORY, runs.CURVES, runs.LOG, runs.NETWORK),
-        *(runs.BEST_WEIGHTS, runs.LAST_WEIGHTS),
+        *(runs.BEST_WEIGHTS, runs.CHECKPOINTS),
     }
     with (run / runs.HISTORY).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == [
-        *("epoch", "loss", "mae", "psnr", "val_loss", "val_mae", "val_psnr"),
+        *("epoch", "loss", "psnr", "mae", "val_loss", "val_psnr", "val_mae"),
         *("learning_rate", "seconds", "images_per_second"),
     ]
     assert len(rows) == 8
@@ -83,41 +109,41 @@ def test_the_runs_config_is_resolved_and_trains_again_to_the_same_history(
     load, tmp_path: Path
 ) -> None:
     augmented = "training.augmentation={flips: true, rotations: true}"
-    first = training.train(load(augmented), "small", tmp_path / "runs")
+    first = train(load(augmented), "small", tmp_path / "runs")
     written = runs.read_config(first)
     assert written.training.cache_gib == 4
     assert written.provenance is not None
     assert written.provenance.keras == keras.__version__
-    second = training.train(configs.load(first / runs.CONFIG), "small", tmp_path / "runs")
+    second = train(configs.load(first / runs.CONFIG), "small", tmp_path / "runs")
     assert first != second
+    assert history(first) == history(second)
+    other = train(load(augmented, "seed=2"), "small", tmp_path / "runs")
+    assert history(other)[0]["loss"] != history(first)[0]["loss"]
+
+
+def history(run: Path) -> list[dict[str, float]]:
+    """A run's history without clock times."""
     clock = ("seconds", "images_per_second")
-    histories = [
-        [{k: v for k, v in row.items() if k not in clock} for row in runs.read_history(run)]
-        for run in (first, second)
-    ]
-    assert histories[0] == histories[1]
-    other = training.train(load(augmented, "seed=2"), "small", tmp_path / "runs")
-    assert runs.read_history(other)[0]["loss"] != histories[0][0]["loss"]
+    return [{k: v for k, v in row.items() if k not in clock} for row in runs.read_history(run)]
 
 
 def test_best_weights_give_the_lowest_val_loss_of_the_history(load, tmp_path: Path) -> None:
-    run = training.train(load("training.learning_rate=0.02"), "small", tmp_path / "runs")
+    run = train(load("training.learning_rate=0.02"), "small", tmp_path / "runs")
     network, config = weights.trained_network(run)
     training.compile_network(network, config, "cpu")
-    _, validation = training._batches(config, training._pairs(config))
-    found = network.evaluate(validation, return_dict=True, verbose=0)
+    found = network.evaluate(validation_batches(config), return_dict=True, verbose=0)
     best = min(row["val_loss"] for row in runs.read_history(run))
     assert found["loss"] == pytest.approx(best, rel=1e-5)
 
 
 def test_doing_nothing_is_measured_on_the_pairs_as_they_are_fed(load) -> None:
     config = load("training.batch_size=1", "validation.batch_size=2")
-    _, validation = training._batches(config, training._pairs(config))
+    batches = validation_batches(config)
     errors = [
         np.square(distorted.numpy() - reference.numpy()).mean(axis=(1, 2, 3))
-        for distorted, reference in validation
+        for distorted, reference in batches
     ]
-    found = training.identity_figures(config, validation)
+    found = validation.identity_figures(config, batches)
     assert found["val_loss"] == pytest.approx(np.concatenate(errors).mean(), rel=1e-5)
     psnr = -10 * np.log10(np.concatenate(errors))
     assert found["val_psnr"] == pytest.approx(psnr.mean(), rel=1e-5)
@@ -125,9 +151,7 @@ def test_doing_nothing_is_measured_on_the_pairs_as_they_are_fed(load) -> None:
 
 def test_accumulated_gradients_are_those_of_the_whole_batch(load, tmp_path: Path) -> None:
     whole, accumulated = (
-        training.train(
-            load("training.batch_size=4", "training.epochs=3", *more), "small", tmp_path / "runs"
-        )
+        train(load("training.batch_size=4", "training.epochs=3", *more), "small", tmp_path / "runs")
         for more in ((), ("training.gradient_accumulation_steps=2",))
     )
     for a, b in zip(
@@ -139,11 +163,9 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(load, tmp_path: Path
 
 
 def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
-    first = training.train(load(), "small", tmp_path / "runs")
+    first = train(load(), "small", tmp_path / "runs")
     rate = "training.learning_rate=1e-12"
-    run = training.train(
-        load(rate, f"training.initial_weights={first.name}"), "small", tmp_path / "runs"
-    )
+    run = train(load(rate, f"training.initial_weights={first.name}"), "small", tmp_path / "runs")
     for a, b in zip(
         weights.trained_network(first)[0].get_weights(),
         weights.trained_network(run)[0].get_weights(),
@@ -151,7 +173,7 @@ def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
     ):
         np.testing.assert_allclose(a, b, atol=1e-9)
     with pytest.raises(RunError, match="not the weights"):
-        training.train(
+        train(
             load("network.channels=4", f"training.initial_weights={first.name}"),
             "small",
             tmp_path / "runs",
@@ -163,7 +185,7 @@ def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
 )
 def test_mixed_precision_trains(load, tmp_path: Path, precision: str, dtype: str) -> None:
     try:
-        run = training.train(load(f"training.precision={precision}"), "small", tmp_path / "runs")
+        run = train(load(f"training.precision={precision}"), "small", tmp_path / "runs")
         assert keras.config.dtype_policy().compute_dtype == dtype
     finally:
         keras.config.set_dtype_policy("float32")
@@ -179,7 +201,7 @@ def test_cosine_decay_by_hand(load, tmp_path: Path) -> None:
         "training.epochs=4",
         "training.learning_rate_schedule.cosine_decay.minimum=1e-4",
     )
-    rates = learning_rates(training.train(config, "small", tmp_path / "runs"))
+    rates = learning_rates(train(config, "small", tmp_path / "runs"))
     by_hand = [1e-4 + 9e-4 * (1 + np.cos(np.pi * epoch / 4)) / 2 for epoch in range(4)]
     assert rates == pytest.approx(by_hand, rel=1e-5)
 
@@ -191,14 +213,14 @@ def test_the_rate_halves_on_a_plateau_and_training_stops_early(load, tmp_path: P
         "training.learning_rate_schedule.reduce_on_plateau={factor: 0.5, patience: 2}",
         "training.early_stopping.patience=4",
     )
-    rates = learning_rates(training.train(config, "small", tmp_path / "runs"))
+    rates = learning_rates(train(config, "small", tmp_path / "runs"))
     assert rates == pytest.approx([1e-30, 1e-30, 1e-30, 5e-31, 5e-31], rel=1e-5)
 
 
 def test_a_diverging_run_fails_and_says_so(load, tmp_path: Path) -> None:
     config = load("network.name=residual_cnn", "training.learning_rate=1e30", "training.epochs=9")
     with pytest.raises(TidenhanceError, match="learning_rate"):
-        training.train(config, "small", tmp_path / "runs")
+        train(config, "small", tmp_path / "runs")
     [summary] = runs.summaries(tmp_path / "runs")
     assert summary.state == "failed"
     assert "loss became" in (summary.path / runs.LOG).read_text()
@@ -208,9 +230,9 @@ def test_an_interrupted_run_says_so(load, tmp_path: Path, monkeypatch: pytest.Mo
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "_fit", interrupt)
+    monkeypatch.setattr(session, "fit", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        training.train(load(), "small", tmp_path / "runs")
+        train(load(), "small", tmp_path / "runs")
     assert runs.summaries(tmp_path / "runs")[0].state == "interrupted"
 
 
@@ -228,7 +250,7 @@ def test_what_cannot_be_trained_leaves_no_run(
     load, tmp_path: Path, overrides: list[str], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        training.train(load(*overrides), "small", tmp_path / "runs")
+        train(load(*overrides), "small", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
@@ -245,7 +267,7 @@ def test_the_articles_networks_train_in_their_own_way(load, tmp_path: Path) -> N
         "training={epochs: 5, batch_size: 4, learning_rate: 1e-3}",
     )
     for config, name in ((mirnet, "mirnet"), (plain, "plain_cnn")):
-        run = training.train(config, name, tmp_path / "runs")
+        run = train(config, name, tmp_path / "runs")
         history = runs.read_history(run)
         assert history[-1]["loss"] < history[0]["loss"]
 
@@ -260,7 +282,7 @@ def test_a_dead_channel_is_announced_in_a_real_run(
 
     monkeypatch.setattr("tidenhance.networks.residual_cnn.build", dead)
     monkeypatch.setattr(weights, "build_network", lambda _: dead())
-    run = training.train(load("training.epochs=1"), "small", tmp_path / "runs")
+    run = train(load("training.epochs=1"), "small", tmp_path / "runs")
     assert "the red channel of the output is zero" in (run / runs.LOG).read_text()
 
 
@@ -269,22 +291,22 @@ def test_a_file_that_disappears_while_training_is_named(
 ) -> None:
     tree = tmp_path / "tree"
     shutil.copytree(small_tree, tree)
-    fit = training._fit
+    fit = session.fit
 
     def remove_then_fit(*args: object) -> None:
         (tree / "distorted_images" / "i01_01_5.bmp").unlink()
         fit(*args)
 
-    monkeypatch.setattr(training, "_fit", remove_then_fit)
+    monkeypatch.setattr(session, "fit", remove_then_fit)
     config = load(f"data.root={tree}", "training.cache_gib=0")
     with pytest.raises(TidenhanceError, match=r"i01_01_5\.bmp") as caught:
-        training.train(config, "small", tmp_path / "runs")
+        train(config, "small", tmp_path / "runs")
     assert "\n" not in str(caught.value)
     assert runs.summaries(tmp_path / "runs")[0].state == "failed"
 
 
 def test_tensorboard_gets_figures_and_validation_images(load, tmp_path: Path) -> None:
-    run = training.train(load("logging.tensorboard=true"), "small", tmp_path / "runs")
+    run = train(load("logging.tensorboard=true"), "small", tmp_path / "runs")
     events = EventAccumulator(str(run / runs.TENSORBOARD / "validation"))
     events.Reload()
     losses = [float(tf.make_ndarray(event.tensor_proto)) for event in events.Tensors("epoch_loss")]
@@ -296,15 +318,14 @@ def test_tensorboard_gets_figures_and_validation_images(load, tmp_path: Path) ->
     width, height, first, *_ = pictures.Tensors(tag)[-1].tensor_proto.string_val
     assert (int(width), int(height)) == (3 * 48, 48)
     with Image.open(io.BytesIO(first)) as picture:
-        distorted, reference = next(iter(training._batches(*prepared(load))[1]))
+        distorted, reference = next(iter(validation_batches(load())))
         shown = np.asarray(picture)
         np.testing.assert_allclose(shown[:, :48], 255 * distorted[0], atol=1)
         np.testing.assert_allclose(shown[:, -48:], 255 * reference[0], atol=1)
 
 
-def prepared(load) -> tuple[Config, Pairs]:
-    config = load()
-    return config, training._pairs(config)
+def validation_batches(config: Config) -> tf.data.Dataset:
+    return training._feed(config, training._pairs(config)).validation
 
 
 def test_tensorboard_that_is_not_installed_is_asked_for(
@@ -312,7 +333,7 @@ def test_tensorboard_that_is_not_installed_is_asked_for(
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'tidenhance\[tensorboard\]'"):
-        training.train(load("logging.tensorboard=true"), "small", tmp_path / "runs")
+        train(load("logging.tensorboard=true"), "small", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
 
 
@@ -320,7 +341,7 @@ def test_a_run_can_be_evaluated_from_any_folder(
     load, tmp_path: Path, small_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(small_tree.parent)
-    run = training.train(load(f"data.root={small_tree.name}"), "small", tmp_path / "runs")
+    run = train(load(f"data.root={small_tree.name}"), "small", tmp_path / "runs")
     assert runs.read_config(run).data.options["root"] == str(small_tree)
 
 
@@ -334,10 +355,280 @@ def test_a_run_can_be_evaluated_from_any_folder(
     ],
 )
 def test_images_per_second_count_the_pictures_that_were_fed(
-    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, overrides: list[str], pictures: int
+    load, tmp_path: Path, overrides: list[str], pictures: int
 ) -> None:
-    counted: list[int] = []
-    times = callbacks.EpochTimes
-    monkeypatch.setattr(callbacks, "EpochTimes", lambda n: (counted.append(n), times(n))[1])
-    training.train(load("training.epochs=1", *overrides), "small", tmp_path / "runs")
-    assert counted == [pictures]
+    config = load("training.epochs=1", *overrides)
+    assert training._feed(config, training._pairs(config)).pictures == pictures
+    run = train(config, "small", tmp_path / "runs")
+    [row] = runs.read_history(run)
+    assert row["images_per_second"] > pictures / row["seconds"]
+
+
+EVERYTHING = (
+    "training.epochs=5",
+    "training.steps_per_epoch=3",
+    "training.learning_rate=0.02",
+    "training.augmentation={flips: true, rotations: true}",
+    "training.learning_rate_schedule.reduce_on_plateau={patience: 1}",
+    "training.early_stopping.patience=3",
+)
+
+
+def with_dropout(**_: object) -> keras.Model:
+    """A network that draws random numbers and keeps averages."""
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, padding="same", activation="relu")(inputs)
+    x = keras.layers.Dropout(0.3)(keras.layers.BatchNormalization()(x))
+    x = keras.layers.Conv2D(3, 3, padding="same", dtype="float32")(x)
+    return keras.Model(inputs, x, name="with_dropout")
+
+
+def assert_same(run: Path, other: Path) -> None:
+    """All that two runs hold is the same bit for bit, but for times of day and of the clock."""
+    names = {path.relative_to(run) for path in run.rglob("*") if path.is_file()}
+    assert names == {path.relative_to(other) for path in other.rglob("*") if path.is_file()}
+    clocked = {runs.CONFIG, runs.HISTORY, runs.LOG, checkpoints.PROGRESS, checkpoints.CHECKSUMS}
+    for name in names:
+        if name.name not in clocked:
+            assert (run / name).read_bytes() == (other / name).read_bytes(), name
+    assert history(run) == history(other)
+
+
+class KilledError(BaseException):
+    """Stands for SIGKILL: nothing catches it. `scripts/torture` does it for real."""
+
+
+def kill_at(monkeypatch: pytest.MonkeyPatch, *, save: int, after: bool) -> None:
+    """Let the process end before or after the given call of `checkpoints.save`."""
+    real, calls = checkpoints.save, iter(range(1, 1000))
+
+    def dying(*arguments: Any) -> Path:
+        number = next(calls)
+        if number == save and not after:
+            raise KilledError
+        path = real(*arguments)
+        if number == save:
+            raise KilledError
+        return path
+
+    monkeypatch.setattr(checkpoints, "save", dying)
+
+
+@pytest.mark.parametrize("network", ["residual_cnn", "dropout"])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        (),
+        ("training.batch_size=4", "training.gradient_accumulation_steps=2"),
+        ("training.precision=mixed_bfloat16",),
+    ],
+)
+def test_a_run_cut_off_anywhere_comes_to_the_same_end(
+    load,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    network: str,
+    overrides: tuple[str, ...],
+) -> None:
+    if network == "dropout":
+        monkeypatch.setattr("tidenhance.networks.residual_cnn.build", with_dropout)
+    config = load(*EVERYTHING, *overrides, "training.checkpoint_every.steps=1")
+    whole = train(config, "whole", tmp_path / "runs")
+    rates = [row["learning_rate"] for row in history(whole)]
+    assert rates[-1] < rates[0]
+    # Saves 1 and 2 are within the first epoch, 3 ends it, 4 is within the second, …
+    for save, after in ((1, True), (5, True), (6, False)):
+        folder = tmp_path / f"cut-{save}-{after}"
+        with monkeypatch.context() as patch:
+            kill_at(patch, save=save, after=after)
+            with pytest.raises(KilledError):
+                train(config, "whole", folder)
+        [run] = folder.iterdir()
+        assert resume(run, runs.read_config(run)) == run
+        assert_same(run, whole)
+        assert runs.summaries(folder)[0].state == "finished"
+    keras.config.set_dtype_policy("float32")
+
+
+def test_a_finished_run_can_be_trained_longer(load, tmp_path: Path) -> None:
+    whole = train(load("training.epochs=4"), "whole", tmp_path / "whole")
+    run = train(load("training.epochs=2"), "short", tmp_path / "short")
+    resume(run, load("training.epochs=4"))
+    assert_same(run, whole)
+    assert runs.read_config(run).training.epochs == 4
+    before = runs.read_config(run)
+    resume(run, before)
+    assert_same(run, whole)
+    assert runs.read_config(run) == before
+
+
+def test_what_a_kill_left_half_done_is_mended(load, tmp_path: Path) -> None:
+    """A kill between a checkpoint and what follows from it, and one while a file is written."""
+    whole = train(load(), "small", tmp_path / "whole")
+    run = train(load(), "small", tmp_path / "runs")
+    for name in (runs.HISTORY, runs.BEST_WEIGHTS, runs.CURVES, runs.NETWORK):
+        (run / name).unlink()
+    (run / ".unfinished-x.history.csv").write_text("half")
+    (run / runs.CHECKPOINTS / ".unfinished-y").mkdir()
+    resume(run, runs.read_config(run))
+    assert_same(run, whole)
+
+
+def test_a_run_goes_on_only_with_its_own_config_and_pairs(
+    load, tmp_path: Path, small_tree: Path
+) -> None:
+    run = train(load(), "small", tmp_path / "runs")
+    with pytest.raises(ConfigError, match=r"learning_rate: the run was begun with 0\.001"):
+        resume(run, load("training.learning_rate=0.1"))
+    text = (run / runs.CONFIG).read_text()
+    (run / runs.CONFIG).write_text(text.replace("seed: 1", "seed: 2"))
+    with pytest.raises(ConfigError, match="seed: the run was begun with 1"):
+        resume(run, runs.read_config(run))
+    (run / runs.CONFIG).write_text(text)
+    path = run / runs.CHECKPOINTS / "epoch-0002" / checkpoints.PROGRESS
+    progress = path.read_text()
+    path.write_text(progress.replace('"pairs": "', '"pairs": "0'))
+    sums = path.with_name(checkpoints.CHECKSUMS)
+    lines = [line for line in sums.read_text().splitlines() if "progress" not in line]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    sums.write_text("\n".join([*lines, f"{digest}  {path.name}\n"]))
+    with pytest.raises(DataError, match="the pairs are no longer those"):
+        resume(run, runs.read_config(run))
+
+
+def test_a_run_that_another_process_trains_is_refused(load, tmp_path: Path) -> None:
+    run = train(load(), "small", tmp_path / "runs")
+    with runs.locked(run), pytest.raises(RunError, match="another process"):
+        resume(run, runs.read_config(run))
+    assert runs.summaries(run.parent)[0].state == "finished"
+
+
+def test_before_the_first_checkpoint_a_run_starts_again(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(load(), "small", tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        kill_at(patch, save=1, after=False)
+        with pytest.raises(KilledError):
+            train(load(), "small", tmp_path / "runs")
+    [run] = (tmp_path / "runs").iterdir()
+    with pytest.raises(ConfigError, match="seed: the run was begun with 1"):
+        resume(run, load("seed=3"))
+    resume(run, load())
+    assert_same(run, whole)
+
+
+@pytest.mark.parametrize("stage", ["training", "validation"])
+def test_a_request_to_stop_saves_a_checkpoint(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    config = load("training.steps_per_epoch=3")
+    whole = train(config, "small", tmp_path / "whole")
+    place = (epoch_log.Bar, "move_to") if stage == "training" else (epoch_log.Bar, "validating")
+    real, calls = getattr(*place), iter(range(1000))
+
+    def asking(*arguments: Any) -> None:
+        real(*arguments)
+        if next(calls) == 1:
+            signal.raise_signal(signal.SIGTERM)
+            time.sleep(0.5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*place, asking)
+        with pytest.raises(StoppedError, match=r"SIGTERM stopped .* --resume") as caught:
+            train(config, "small", tmp_path / "runs")
+    assert caught.value.signal == signal.SIGTERM
+    [run] = (tmp_path / "runs").iterdir()
+    assert runs.summaries(run.parent)[0].state == "interrupted"
+    found = checkpoints.newest(run)
+    assert found is not None
+    expected = (0, 2) if stage == "training" else (1, 3)
+    assert (len(found[1].history), found[1].step) == expected
+    resume(run, runs.read_config(run))
+    assert_same(run, whole)
+
+
+def test_minutes_too_are_a_reason_for_a_checkpoint(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved: list[int] = []
+    real = checkpoints.save
+    monkeypatch.setattr(checkpoints, "save", lambda *a: (saved.append(a[2].step), real(*a))[1])
+    config = load("training.epochs=1", "training.steps_per_epoch=4")
+    train(config, "small", tmp_path / "runs")
+    assert saved == [0]
+    config = load(
+        "training.epochs=1", "training.steps_per_epoch=4", "training.checkpoint_every.minutes=1e-9"
+    )
+    train(config, "small", tmp_path / "runs")
+    assert saved == [0, 1, 2, 3, 0]
+
+
+def test_a_loss_that_is_not_finite_names_step_and_files_and_leaves_good_checkpoints(
+    load, tmp_path: Path
+) -> None:
+    config = load("training.learning_rate=1e30", "training.checkpoint_every.steps=1")
+    with pytest.raises(TidenhanceError, match=r"(loss|weights)") as caught:
+        train(config, "small", tmp_path / "runs")
+    assert "finite" in str(caught.value) or "step" in str(caught.value)
+    [run] = (tmp_path / "runs").iterdir()
+    for path in run.rglob("*.weights.h5"):
+        network = weights.build_network(config)
+        weights.load(network, path)
+        assert all(np.isfinite(weight).all() for weight in network.get_weights())
+        assert np.isfinite(network.predict_on_batch(np.ones((1, 8, 8, 3)))).all()
+
+
+def test_the_batch_of_a_loss_that_is_not_finite_is_named(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load("training.steps_per_epoch=5", "training.batch_size=1")
+    feed = training._feed(config, training._pairs(config))
+    real, seen = keras.Model.train_step, []
+
+    def poisoned(model: keras.Model, data: Any) -> Any:
+        logs = real(model, data)
+        seen.append(1)
+        return {**logs, "loss": tf.where(model.optimizer.iterations < 7, 1.0, np.nan)}
+
+    monkeypatch.setattr(keras.Model, "train_step", poisoned)
+    with pytest.raises(TidenhanceError, match="loss became nan at step 2 of epoch 2") as caught:
+        train(config, "small", tmp_path / "runs")
+    _, [index] = pipeline.batch(6, pairs=4, batch_size=1, seed=1)
+    assert str(feed.pairs["train"][index].distorted) in str(caught.value)
+    assert str(caught.value).count(".bmp") == 1
+    [run] = (tmp_path / "runs").iterdir()
+    found = checkpoints.newest(run)
+    assert found is not None
+    assert (len(found[1].history), found[1].step) == (1, 0)
+
+
+def test_other_versions_are_warned_of(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = train(load(), "small", tmp_path / "runs")
+    monkeypatch.setattr(keras, "__version__", "9.9")
+    resume(run, runs.read_config(run))
+    assert "going on with 9.9" in caplog.text
+
+
+def test_a_full_disk_is_one_clear_error(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load("training.epochs=3")
+    whole = train(config, "small", tmp_path / "whole")
+    real, full = tempfile.mkdtemp, []
+
+    def filling(*arguments: Any, **options: Any) -> str:
+        if len(list(tmp_path.glob("runs/*/checkpoints/epoch-*"))) == 2 and not full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", filling)
+    with pytest.raises(WriteError, match="epoch-0003: cannot be written: No space left on device"):
+        train(config, "small", tmp_path / "runs")
+    [run] = (tmp_path / "runs").iterdir()
+    assert len(runs.read_history(run)) == 2
+    full.append(False)
+    resume(run, runs.read_config(run))
+    assert_same(run, whole)

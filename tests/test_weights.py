@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -26,11 +32,11 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     weights.save(network, path)
     before = path.read_bytes()
 
-    def write_half(target: Path) -> None:
+    def write_half(_: keras.Model, target: Path) -> None:
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(network, "save_weights", write_half)
+    monkeypatch.setattr(keras.Model, "save_weights", write_half)
     with pytest.raises(WriteError, match="No space left"):
         weights.save(network, path)
     assert path.read_bytes() == before
@@ -65,3 +71,157 @@ def test_a_truncated_file_is_one_clear_error(tmp_path: Path) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no such file"):
         weights.load(plain_cnn.build(channels=[4]), tmp_path / "a.weights.h5")
+
+
+def test_the_optimisers_state_is_not_among_the_weights(tmp_path: Path) -> None:
+    network, path = plain_cnn.build(channels=[4]), tmp_path / "a.weights.h5"
+    network.compile(optimizer="adam", loss="mse")
+    network.optimizer.build(network.trainable_variables)
+    weights.save(network, path)
+    weights.load(network, path)
+    weights.load(plain_cnn.build(channels=[4]), path)
+    plain_cnn.build(channels=[4]).load_weights(path)
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from tidenhance import weights
+from tidenhance.errors import WriteError
+from tidenhance.networks import plain_cnn
+network = plain_cnn.build(channels=[32])
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))
+try:
+    weights.save(network, Path(sys.argv[1]))
+except WriteError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [0, 100, 3000, 8000])
+def test_a_full_disk_does_not_crash_hdf5(tmp_path: Path, limit: int) -> None:
+    path = tmp_path / "a.weights.h5"
+    path.write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, str(path), str(limit)], stdout=subprocess.PIPE, text=True
+    )
+    assert done.returncode == 0
+    assert done.stdout == f"{path}: cannot be written: File too large.\n"
+    assert path.read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def edited(path: Path) -> h5py.File:
+    """The weights of a network with one layer of 4 channels, to be changed."""
+    weights.save(plain_cnn.build(channels=[4]), path)
+    return h5py.File(path, "r+")
+
+
+KERNEL = "layers/conv2d/vars/0"
+
+
+def announce_a_terabyte(file: h5py.File, _: Path) -> None:
+    del file[KERNEL]
+    file.create_dataset(KERNEL, (2**19, 2**19), "f4", chunks=(1024, 1024), compression="gzip")
+
+
+def add_a_terabyte(file: h5py.File, _: Path) -> None:
+    file.create_dataset("more", (2**38,), "f4", chunks=True, compression="gzip")
+
+
+def link_to_another_file(file: h5py.File, folder: Path) -> None:
+    with h5py.File(folder / "other.h5", "w") as other:
+        other["x"] = file[KERNEL][()]
+    del file[KERNEL]
+    file[KERNEL] = h5py.ExternalLink("other.h5", "x")
+
+
+def link_within_the_file(file: h5py.File, _: Path) -> None:
+    del file[KERNEL]
+    file[KERNEL] = h5py.SoftLink("/layers/conv2d_1/vars/0")
+
+
+def keep_the_bytes_elsewhere(file: h5py.File, folder: Path) -> None:
+    secret = folder / "secret"
+    secret.write_bytes(bytes(10_000))
+    shape = file[KERNEL].shape
+    del file[KERNEL]
+    file.create_dataset(KERNEL, shape, "f4", external=[(str(secret), 0, 10_000)])
+
+
+def make_it_virtual(file: h5py.File, folder: Path) -> None:
+    shape = file[KERNEL].shape
+    del file[KERNEL]
+    layout = h5py.VirtualLayout(shape, "f4")
+    layout[...] = h5py.VirtualSource(str(folder / "other.h5"), "x", shape)
+    file.create_virtual_dataset(KERNEL, layout)
+
+
+def put_objects(file: h5py.File, _: Path) -> None:
+    shape = file[KERNEL].shape
+    del file[KERNEL]
+    file.create_dataset(KERNEL, shape, h5py.string_dtype())
+
+
+def use_another_shape(file: h5py.File, _: Path) -> None:
+    kernel = file[KERNEL][()]
+    del file[KERNEL]
+    file[KERNEL] = kernel.reshape(-1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (announce_a_terabyte, r"arrays of shape"),
+        (add_a_terabyte, r"arrays of shape"),
+        (link_to_another_file, "is a link"),
+        (link_within_the_file, "is a link"),
+        (keep_the_bytes_elsewhere, "lies in other files"),
+        (make_it_virtual, "lies in other files"),
+        (put_objects, "holds object in place of numbers"),
+        (use_another_shape, "arrays of shape"),
+    ],
+)
+def test_a_strangers_file_is_refused_before_it_is_read(
+    tmp_path: Path,
+    damage: Callable[[h5py.File, Path], None],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    keras.utils.clear_session()
+    path = tmp_path / "a.weights.h5"
+    with edited(path) as file:
+        damage(file, tmp_path)
+    monkeypatch.setattr(keras.Model, "load_weights", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(RunError, match=rf"a\.weights\.h5: not the weights.*{message}"):
+        weights.load(plain_cnn.build(channels=[4]), path)
+
+
+def test_a_whole_model_with_code_in_it_is_refused(tmp_path: Path) -> None:
+    """A .keras archive with a Lambda layer, whose code Keras would run, under the weights' name."""
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, keras.layers.Lambda(lambda x: x)(inputs))
+    model.save(tmp_path / "a.keras")
+    path = (tmp_path / "a.keras").rename(tmp_path / "a.weights.h5")
+    with pytest.raises(RunError, match=r"a\.weights\.h5: not the weights"):
+        weights.load(plain_cnn.build(channels=[4]), path)
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (Path("pwned"),)
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "a.weights.h5"
+    path.write_bytes(pickle.dumps(Malicious()))
+    with pytest.raises(RunError, match=r"a\.weights\.h5: not the weights"):
+        weights.load(plain_cnn.build(channels=[4]), path)
+    with edited(path) as file:
+        del file[KERNEL]
+        file[KERNEL] = np.void(pickle.dumps(Malicious()))
+    with pytest.raises(RunError, match="in place of numbers"):
+        weights.load(plain_cnn.build(channels=[4]), path)
+    assert not Path("pwned").exists()

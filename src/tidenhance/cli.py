@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 import tidenhance
-from tidenhance.errors import TidenhanceError, UserInputError
+from tidenhance.errors import StoppedError, TidenhanceError, UserInputError, printable
 
 if TYPE_CHECKING:
     from tidenhance.progress import Progress
@@ -71,7 +71,7 @@ RUNS = Path("runs")
 
 
 def main() -> None:
-    """Run the command line; exit with 0 (done), 1 (failed) or 2 (the input is at fault)."""
+    """Run the command line; exit with 0 (done), 1 (failed), 2 (bad input) or 128 + a signal."""
     # Read by TensorFlow and Keras when they are imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -81,6 +81,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         app()
+    except StoppedError as error:
+        _fail(error, 128 + error.signal, str(error))
     except UserInputError as error:
         _fail(error, 2, str(error))
     except TidenhanceError as error:
@@ -119,25 +121,54 @@ def options(
 
 @app.command()
 def train(
-    config: ConfigOption,
-    overrides: Overrides = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN] [KEY=VALUE]...",
+            help="Overrides, as in training.epochs=5; with --resume the run to go on with.",
+        ),
+    ] = None,
+    config: Annotated[
+        str | None, typer.Option("--config", help="A YAML file, or the name of a shipped config.")
+    ] = None,
     data: DataOption = None,
     runs: RunsOption = RUNS,
     *,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Go on with a run: RUN, or the config's newest."),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Train a network into a new run directory."""
+    """Train a network into a new run directory, or go on with a run that was cut off."""
     _log_to_console(stderr=as_json)
     from tidenhance import config as configs
+    from tidenhance.runs import CONFIG, find, newest_of, read_history
 
-    path = configs.find(config)
+    given = arguments or []
+    names = [argument for argument in given if resume and "=" not in argument]
+    overrides = [argument for argument in given if argument not in names]
+    if len(names) > 1:
+        raise UserInputError(f"--resume: expected one run. Received: {', '.join(names)}.")
+    run = find(names[0], runs) if names else None
+    if config is not None:
+        path = configs.find(config)
+    elif run is not None:
+        path = run / CONFIG
+    else:
+        raise UserInputError("expected --config CONFIG, or --resume RUN.")
+    if resume and run is None:
+        run = newest_of(path.stem, runs)
+        typer.echo(f"run: {run or 'none yet: starting one'}", err=True)
     _import_tensorflow()
-    loaded = configs.load(path, overrides or (), root=data)
+    loaded = configs.load(path, overrides, root=data)
     from tidenhance import training
-    from tidenhance.runs import read_history
 
-    name = loaded.provenance.config if loaded.provenance else path.stem
-    run = training.train(loaded, name, runs)
+    if run is not None:
+        training.resume(run, loaded)
+    else:
+        name = loaded.provenance.config if loaded.provenance else path.stem
+        run = training.train(loaded, name, runs)
     if as_json:
         _print_json({"run": str(run), "history": read_history(run)})
 
@@ -238,13 +269,13 @@ def enhance(
     listed = []
     for source, result in enhancing.enhance(enhance_one, jobs):
         if isinstance(result, TidenhanceError):
-            typer.echo(f"error: {result}", err=True)
+            typer.echo(f"error: {printable(result)}", err=True)
             worst = max(worst, 2 if isinstance(result, UserInputError) else 1)
             listed.append({"input": str(source), "error": str(result)})
         else:
             listed.append({"input": str(source), "output": str(result)})
             if not as_json:
-                typer.echo(str(result))
+                typer.echo(printable(result))
     if as_json:
         _print_json({"run": str(path), "pictures": listed})
     raise typer.Exit(worst)

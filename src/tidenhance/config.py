@@ -8,11 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from tidenhance import components, mistakes, strict_yaml
 from tidenhance.components import Kind
-from tidenhance.errors import ConfigError, did_you_mean
+from tidenhance.errors import ConfigError, did_you_mean, printable
 from tidenhance.mistakes import Report, Schema
 from tidenhance.strict_yaml import Key, dotted
 
@@ -25,6 +32,23 @@ Places = dict[Key, str]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+# A run directory's name begins with it, and a date and a time follow; names have 255 bytes.
+MAX_NAME_BYTES = 200
+
+
+def _file_name(name: str) -> str:
+    if (
+        name in ("", ".", "..")
+        or {"/", "\\"} & set(name)
+        or not name.isprintable()
+        or len(name.encode()) > MAX_NAME_BYTES
+    ):
+        raise ValueError(
+            "expected a plain file name: no '/', '\\' or control characters, not '.' or '..',"
+            f" at most {MAX_NAME_BYTES} bytes"
+        )
+    return name
 
 
 class Section(BaseModel):
@@ -86,6 +110,13 @@ class EarlyStopping(Section):
     patience: Count = 10
 
 
+class CheckpointEvery(Section):
+    """Save a checkpoint within an epoch too: after so many steps, so many minutes, or neither."""
+
+    steps: Count | None = None
+    minutes: PositiveFloat | None = 10.0
+
+
 class Training(Section):
     """How the network is trained. `patch_size` null means whole pictures."""
 
@@ -98,6 +129,7 @@ class Training(Section):
     learning_rate: PositiveFloat
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule()
     early_stopping: EarlyStopping | None = None
+    checkpoint_every: CheckpointEvery = CheckpointEvery()
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     xla: Literal["auto", "on", "off"] = "auto"
@@ -121,7 +153,8 @@ class Logging(Section):
 class Provenance(Section):
     """What a run was made with, written by the tool; of it only the config's name is read."""
 
-    config: str
+    # The next run's directory is named after it, and must not lead out of the folder of runs.
+    config: Annotated[str, AfterValidator(_file_name)]
     tidenhance: str
     keras: str
     tensorflow: str
@@ -175,18 +208,20 @@ def find(name: str) -> Path:
         if path.exists() and not is_folder:
             return path
     except OSError as error:
-        raise ConfigError(f"--config: '{name}' cannot be read: {error.strerror}.") from error
+        raise ConfigError(
+            f"--config: '{printable(name)}' cannot be read: {error.strerror}."
+        ) from error
     if stem in shipped():
         return shipped_folder() / f"{stem}.yaml"
     if is_folder:
         inside = sorted(map(str, path.glob("*.yaml")))
         raise ConfigError(
-            f"--config: expected a YAML file. Received: the folder '{name}'."
-            + (f" Did you mean '{inside[0]}'?" if len(inside) == 1 else "")
+            f"--config: expected a YAML file. Received: the folder '{printable(name)}'."
+            + (f" Did you mean '{printable(inside[0])}'?" if len(inside) == 1 else "")
         )
     likely = [*(f"{known}.yaml" for known in shipped()), *map(str, path.parent.glob("*.yaml"))]
     raise ConfigError(
-        f"--config: no file '{name}', and no config of that name comes with the tool"
+        f"--config: no file '{printable(name)}', and no config of that name comes with the tool"
         f" ({', '.join(shipped())})." + did_you_mean(f"{stem}.yaml", likely)
     )
 
@@ -201,20 +236,21 @@ def read(path: Path, problems: list[str] | None = None) -> tuple[dict[str, Any],
     Raises:
         ConfigError: the file cannot be read, or is not strict YAML with keys at the top.
     """
+    shown = printable(path)
     try:
         with path.open("rb") as stream:
             raw = stream.read(strict_yaml.MAX_BYTES + 1)
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: not UTF-8 text: {error.reason}.") from error
+        raise ConfigError(f"{shown}:{line}: not UTF-8 text: {error.reason}.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"{path}: cannot be read: {reason}.") from error
-    data, places = strict_yaml.parse(text, lambda line: f"{path}:{line}", problems)
+        raise ConfigError(f"{shown}: cannot be read: {reason}.") from error
+    data, places = strict_yaml.parse(text, lambda line: f"{shown}:{line}", problems)
     if not isinstance(data, dict):
         received = "nothing" if data is None else mistakes.shown(data)
-        raise ConfigError(f"{path}:1: expected keys and values. Received: {received}.")
+        raise ConfigError(f"{shown}:1: expected keys and values. Received: {received}.")
     return data, places
 
 
@@ -237,7 +273,7 @@ def load(
 
     Raises:
         ConfigError: the message has one line for each mistake, each with its place, its key, what
-            was received and what is allowed.
+            was received and what is allowed; of more than `mistakes.MOST` it says that there are.
     """
     problems: list[str] = []
     data, places = read(path, problems)
@@ -245,10 +281,32 @@ def load(
         _apply(override, data, places, problems)
     if root is not None:
         _set(("data", "root"), root, "--data", data, places, problems)
-    config = _validate(data, places, problems, str(path), environment.get(DATA_VARIABLE))
+    config = _validate(data, places, problems, printable(path), environment.get(DATA_VARIABLE))
     if config is None or problems:
-        raise ConfigError("\n".join(problems))
+        more = ["… and more"] if len(problems) > mistakes.MOST else []
+        raise ConfigError("\n".join([*problems[: mistakes.MOST], *more]))
     return config
+
+
+def run_name(config: Config, path: Path) -> str:
+    """Return what a run of a config is named after: the config it was made from, else its file.
+
+    Args:
+        config: the config.
+        path: the file it was loaded from.
+
+    Raises:
+        ConfigError: the file's name is none that a run's can begin with.
+    """
+    if config.provenance is not None:
+        return config.provenance.config
+    try:
+        return _file_name(path.stem)
+    except ValueError as error:
+        raise ConfigError(
+            f"{printable(path)}: runs are named after the config's file: {error}."
+            f" Received: '{printable(path.stem)}'."
+        ) from error
 
 
 def dump(config: Config) -> str:
@@ -403,7 +461,7 @@ def _validate(
 
 def _check_metrics(metrics: Any, report: Report) -> None:
     names = components.names("metrics")
-    for index, name in enumerate(metrics if isinstance(metrics, list) else ()):
+    for index, name in enumerate(metrics[: mistakes.MOST] if isinstance(metrics, list) else ()):
         if isinstance(name, str) and name not in names:
             report(("metrics", index), mistakes.one_of(names, name))
         elif name in metrics[:index]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -12,7 +13,7 @@ LOGARITHMIC = ("loss", "mae", "mse")
 TITLES = {"loss": "Loss", "psnr": "PSNR (dB)", "mae": "MAE", "mse": "MSE"}
 
 
-def draw(path: Path, history: list[dict[str, float]], identity: dict[str, float]) -> None:
+def draw(path: Path, history: Sequence[Mapping[str, float]], identity: dict[str, float]) -> None:
     """Draw loss and metrics over the epochs, training beside validation, into a PNG file.
 
     Errors are drawn on a logarithmic axis. A dotted line shows what doing nothing gives on the

@@ -2,6 +2,7 @@
 
 TidenhanceError            something failed; exit code 1
 ├── WriteError             a file could not be written
+├── StoppedError           Ctrl-C or SIGTERM; exit code 128 + the signal's number
 └── UserInputError         the input is at fault; exit code 2
     ├── ConfigError        a YAML file or a KEY=VALUE argument
     ├── DataError          a data set's folders or files
@@ -22,6 +23,18 @@ class TidenhanceError(Exception):
 
 class WriteError(TidenhanceError):
     """A file could not be written."""
+
+
+class StoppedError(TidenhanceError):
+    """Ctrl-C or SIGTERM ended the work.
+
+    Attributes:
+        signal: its number.
+    """
+
+    def __init__(self, message: str, signal: int) -> None:
+        super().__init__(message)
+        self.signal = signal
 
 
 class UserInputError(TidenhanceError):
@@ -48,7 +61,17 @@ class DeviceError(UserInputError):
     """The device asked for is not there."""
 
 
+def printable(text: object) -> str:
+    """Return text, often a file's name, on one line: what cannot be printed becomes an escape.
+
+    A name may hold line breaks, a terminal's control sequences, or bytes that are not UTF-8.
+    """
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
+    )
+
+
 def did_you_mean(received: str, allowed: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` for the nearest allowed name, or an empty string."""
     nearest = difflib.get_close_matches(received, list(allowed), n=1)
-    return f" Did you mean '{nearest[0]}'?" if nearest else ""
+    return f" Did you mean '{printable(nearest[0])}'?" if nearest else ""

@@ -1,10 +1,11 @@
-"""Files that appear complete or not at all, and the text of those that are tables."""
+"""Files and folders that appear complete or not at all, and the text of those that are tables."""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,15 @@ from typing import Any
 
 from tidenhance.errors import WriteError
 
+UNFINISHED = ".unfinished-"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends well.
 
-    The temporary name ends as `path` does, since Keras and Pillow choose formats by ending.
+    The temporary name ends as `path` does, since Keras and Pillow choose formats by ending. When
+    the block has ended well, the file is on the disk, whatever happens to the machine.
 
     Raises:
         WriteError: the file cannot be written; `path` is then as it was before.
@@ -26,21 +30,85 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         # Only the end of the name: a long one must not become too long.
         suffix = f".{path.name[-50:]}"
-        descriptor, name = tempfile.mkstemp(prefix=".", suffix=suffix, dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, suffix=suffix, dir=path.parent)
     except OSError as error:
         raise _write_error(path, error) from error
     os.close(descriptor)
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb+") as stream:
-            os.fsync(stream.fileno())
+        _sync(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
+        _sync(path.parent)
     except OSError as error:
         raise _write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`, that becomes `path` when the block ends well.
+
+    A folder that is at `path` already gives way to it.
+
+    Raises:
+        WriteError: a file cannot be written, or the folder not be made; `path` is then as before.
+    """
+    try:
+        temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
+    except OSError as error:
+        raise _write_error(path, error) from error
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            _sync(file)
+        _sync(temporary)
+        temporary.chmod(0o777 & ~_umask())
+        remove_folder(path)
+        temporary.rename(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise _write_error(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(path: Path) -> None:
+    """Remove a folder such that it is whole or gone at every moment; one that is not there is fine.
+
+    Raises:
+        WriteError: it cannot be removed.
+    """
+    try:
+        if path.exists():
+            aside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
+            path.rename(aside)
+            shutil.rmtree(aside)
+    except OSError as error:
+        raise WriteError(f"{path}: cannot be removed: {error.strerror}.") from error
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left in a folder."""
+    for path in folder.glob(f"{UNFINISHED}*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def reserve(path: Path, size: int) -> None:
+    """Raise the system's error now if the disk does not hold `size` bytes more in the file `path`.
+
+    For libraries that do not survive a disk that fills while they write, as HDF5 does not.
+
+    Raises:
+        OSError: the space is not there.
+    """
+    with path.open("rb+") as stream:
+        os.posix_fallocate(stream.fileno(), 0, size)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -66,6 +134,14 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_error(path: Path, error: OSError) -> WriteError:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +26,7 @@ STATE = "state.json"
 HISTORY = "history.csv"
 CURVES = "curves.png"
 BEST_WEIGHTS = "best.weights.h5"
-LAST_WEIGHTS = "last.weights.h5"
+CHECKPOINTS = "checkpoints"
 LOG = "log.txt"
 NETWORK = "network.json"
 IMAGES = "images"
@@ -90,13 +92,35 @@ def create(folder: Path, config_name: str, now: datetime) -> Path:
     raise RunError(f"{folder / name}: exists, and so do {len(candidates) - 1} after it.")
 
 
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keep other processes from training a run; the system unlocks it when the process ends.
+
+    Raises:
+        RunError: another process is training it, or it cannot be locked.
+    """
+    try:
+        # Not the folder itself: network file systems lock only files that are open for writing.
+        descriptor = os.open(run / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    except OSError as error:
+        raise RunError(f"{run / LOG}: cannot be written: {error.strerror}.") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunError(f"{run}: another process is training this run.") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def set_state(run: Path, state: State) -> None:
-    """Note how a run stands, and which process works on it.
+    """Note how a run stands.
 
     Raises:
         WriteError: the file cannot be written.
     """
-    write_text(run / STATE, json.dumps({"state": state, "process": os.getpid()}) + "\n")
+    write_text(run / STATE, json.dumps({"state": state}) + "\n")
 
 
 def read_config(run: Path) -> Config:
@@ -114,7 +138,7 @@ def read_config(run: Path) -> Config:
         raise RunError(str(error)) from error
 
 
-def write_history(run: Path, history: list[dict[str, float]]) -> None:
+def write_history(run: Path, history: Sequence[Mapping[str, float]]) -> None:
     """Write the history, a row an epoch, complete or not at all.
 
     Raises:
@@ -173,6 +197,12 @@ def find(name: str, folder: Path = FOLDER) -> Path:
             return path
     known = [path.name for path in _directories(folder)]
     raise RunError(f"{name}: no such run under {folder}/." + did_you_mean(name, known))
+
+
+def newest_of(config_name: str, folder: Path = FOLDER) -> Path | None:
+    """Return the run under `folder` that was started last of those of a config, or None."""
+    of_config = [run for run in summaries(folder) if run.config == config_name]
+    return of_config[-1].path if of_config else None
 
 
 def newest_with_weights(folder: Path = FOLDER) -> Path:
@@ -240,13 +270,21 @@ def _summary(run: Path) -> Summary:
 
 
 def _state(run: Path) -> State:
-    noted = read_json(run / STATE)
-    state, process = noted.get("state"), noted.get("process")
-    if state not in NOTED or not isinstance(process, int):
-        raise RunError(
-            f"{run / STATE}: damaged: expected one of {', '.join(NOTED)}, and a process."
-        )
-    return "cut off" if state == "running" and not _alive(process) else state
+    state: State = read_json(run / STATE).get("state")  # type: ignore[assignment]
+    if state not in NOTED:
+        raise RunError(f"{run / STATE}: damaged: expected one of {', '.join(NOTED)} as state.")
+    return "cut off" if state == "running" and not _is_locked(run) else state
+
+
+def _is_locked(run: Path) -> bool:
+    try:
+        with (run / LOG).open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -263,15 +301,3 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise RunError(f"{path}: damaged: expected a JSON object.")
     return value
-
-
-def _alive(process: int) -> bool:
-    if process <= 0:
-        return False
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
+import h5py
 import keras
 
 from tidenhance import components, runs
 from tidenhance.config import Config
 from tidenhance.errors import RunError
-from tidenhance.files import replacing
+from tidenhance.files import replacing, reserve
+
+# Beside each array HDF5 writes a name, a group and an index.
+BYTES_PER_ARRAY = 4096
 
 
 def build_network(config: Config) -> keras.Model:
@@ -32,7 +40,23 @@ def save(network: keras.Model, path: Path) -> None:
         WriteError: the file cannot be written.
     """
     with replacing(path) as temporary:
-        network.save_weights(temporary)
+        write(network, temporary)
+
+
+def write(network: keras.Model, path: Path) -> None:
+    """Write a network's weights in Keras' format into a file that is there and is the caller's.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    reserve(path, space_for(network.weights))
+    _without_optimiser(network).save_weights(path)
+
+
+def space_for(variables: Iterable[keras.Variable]) -> int:
+    """Return how many bytes suffice for an HDF5 file of such variables."""
+    arrays = [(8 if "64" in v.dtype else 4) * math.prod(v.shape) for v in variables]
+    return sum(arrays) + BYTES_PER_ARRAY * (len(arrays) + 1)
 
 
 def load(network: keras.Model, path: Path) -> None:
@@ -46,10 +70,55 @@ def load(network: keras.Model, path: Path) -> None:
     try:
         # Keras only warns where it leaves layers at their fresh weights.
         with warnings.catch_warnings(action="error", category=UserWarning):
-            network.load_weights(path)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
+            check_arrays(path, network.weights)
+            _without_optimiser(network).load_weights(path)
+    except (OSError, ValueError, KeyError, RuntimeError, UserWarning) as error:
         reason = str(error).partition("\n")[0]
         raise RunError(f"{path}: not the weights of this {network.name}: {reason}") from error
+
+
+def check_arrays(path: Path, variables: Iterable[keras.Variable]) -> None:
+    """Check, before any of it is read, that an HDF5 file holds arrays as these variables need.
+
+    A stranger's file may announce arrays of any size, or be made of links to other files.
+
+    Raises:
+        OSError: the file is damaged, or not HDF5.
+        ValueError: it holds something else.
+    """
+    expected = Counter(tuple(variable.shape) for variable in variables)
+    found: Counter[tuple[int, ...]] = Counter()
+    problems: list[str] = []
+
+    # What is raised in these, h5py does not survive.
+    def check_link(name: str, link: Any) -> None:
+        if not isinstance(link, h5py.HardLink):
+            problems.append(f"{name} is a link to somewhere else")
+
+    def check_item(name: str, item: h5py.Group | h5py.Dataset) -> None:
+        if not isinstance(item, h5py.Dataset):
+            return
+        if item.is_virtual or item.external:
+            problems.append(f"{name} lies in other files")
+        if item.dtype.kind not in "fiu":
+            problems.append(f"{name} holds {item.dtype} in place of numbers")
+        found[item.shape] += 1
+
+    with h5py.File(path, "r") as file:
+        file.visititems_links(check_link)
+        file.visititems(check_item)
+    if problems:
+        raise ValueError(problems[0])
+    if found != expected:
+        shape = next(iter((found - expected) + (expected - found)))
+        raise ValueError(
+            f"expected {expected[shape]} arrays of shape {shape}. Received: {found[shape]}"
+        )
+
+
+def _without_optimiser(network: keras.Model) -> keras.Model:
+    """Return a model of the same layers; Keras saves a compiled one with its optimiser's state."""
+    return keras.Model(network.inputs, network.outputs, name=network.name)
 
 
 def trained_network(run: Path) -> tuple[keras.Model, Config]:

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tidenhance import images
+from tidenhance.data import pipeline
 from tidenhance.data.pairs import Pair
 from tidenhance.data.pipeline import training, validation
 from tidenhance.errors import DataError, ImageError
@@ -30,11 +31,11 @@ def pairs(tmp_path):
     return [write_pair(tmp_path, number) for number in range(7)]
 
 
-def train(pairs, *, epochs=1, **options):
-    """Return epochs of batches of two pictures, each (B, H, W, 3) of 8-bit values."""
+def train(pairs, *, epochs=1, first_batch=0, **options):
+    """Return passes of batches of two pictures, each (B, H, W, 3) of 8-bit values."""
     options = {"batch_size": 3, "patch_size": 8, "seed": 1, "cache_gib": 1} | options
     per_epoch = -(-len(pairs) // options["batch_size"])
-    batches = training(pairs, **options).take(per_epoch * epochs)
+    batches = training(pairs, **options)(first_batch).take(per_epoch * epochs)
     batches = [
         tuple(np.rint(255 * picture).astype(int) for picture in batch)
         for batch in batches.as_numpy_iterator()
@@ -129,9 +130,19 @@ def test_seed_decides(pairs):
 def test_a_later_start_goes_on_as_an_uninterrupted_run(pairs):
     options = {"flips": True, "rotations": True}
     whole = train(pairs, epochs=5, **options)
-    rest = train(pairs, epochs=3, first_epoch=2, **options)
+    rest = train(pairs, epochs=3, first_batch=6, **options)
     for epoch, same in zip(whole[2:], rest, strict=True):
         assert_equal(epoch, same)
+    within = train(pairs, first_batch=4, **options)
+    assert_equal([*whole[1][1:], whole[2][0]], within[0])
+
+
+def test_the_pairs_of_a_batch_can_be_told(pairs):
+    batches = list(itertools.chain(*train(pairs, epochs=2)))
+    for number, (distorted, _) in enumerate(batches):
+        told = pipeline.batch(number, pairs=7, batch_size=3, seed=1)
+        assert told[0] == number // 3
+        assert told[1].tolist() == distorted[:, 0, 0, 2].tolist()
 
 
 def test_crops_do_not_depend_on_the_batch_size(pairs):
@@ -153,7 +164,7 @@ def test_values_are_float32_and_exact(tmp_path, feed):
     pair = Pair("a", tmp_path / "a.bmp", tmp_path / "a.bmp", "a")
     options = {"batch_size": 1, "patch_size": None, "cache_gib": 1}
     if feed == "training":
-        batches = training([pair], seed=1, **options)
+        batches = training([pair], seed=1, **options)(0)
     else:
         batches = validation([pair], **options)
     distorted, reference = next(batches.as_numpy_iterator())

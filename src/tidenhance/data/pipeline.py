@@ -1,7 +1,8 @@
-"""Feed pairs to training and validation: order, crops and flips follow from (seed, epoch) alone."""
+"""Feed pairs to training and validation: order, crops and flips follow from (seed, pass) alone."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from tidenhance import images
 from tidenhance.data import pairs as pairs_module
 from tidenhance.data.pairs import Pair
-from tidenhance.errors import DataError
+from tidenhance.errors import DataError, printable
 
 Pixels = NDArray[np.uint8]
 Couple = tuple[Pixels, Pixels]
+Batch = tuple[int, NDArray[np.int64]]
 
 
 def training(
@@ -29,11 +31,11 @@ def training(
     seed: int,
     cache_gib: float,
     size_multiple: int = 1,
-    first_epoch: int = 0,
-) -> tf.data.Dataset:
-    """Return endless batches of (distorted, reference), each float32 (B, H, W, 3) in [0, 1].
+) -> Callable[[int], tf.data.Dataset]:
+    """Return what gives endless batches of (distorted, reference) from the one of a number on.
 
-    Each epoch holds every pair once, in an order of its own; its last batch may be smaller. Both
+    Each is float32 (B, H, W, 3) in [0, 1]. Batches are numbered from the first pass's first. Each
+    pass holds every pair once, in an order of its own; its last batch may be smaller. Both
     pictures of a pair are cropped, flipped and rotated alike. Every file is read once before this
     returns, so that a damaged one is found at once.
 
@@ -43,22 +45,20 @@ def training(
         patch_size: the side of the random crops in pixels, or None for whole pictures.
         flips: flip left-right and upside down, each with probability 1/2.
         rotations: rotate by 0, 90, 180 or 270 degrees, each with probability 1/4.
-        seed: with the epoch's number, all that order, crops, flips and rotations depend on.
+        seed: with the pass's number, all that order, crops, flips and rotations depend on.
         cache_gib: decoded pictures are kept in memory if all of them fit into so many GiB.
         size_multiple: of what whole pictures' height and width must be multiples.
-        first_epoch: the number of the first epoch to give.
 
     Raises:
         ImageError: a file cannot be read.
         DataError: a picture does not suit the patch or batch asked for.
     """
-    size = len(pairs)
 
-    def order(epoch: np.int64) -> NDArray[np.int64]:
-        return np.random.default_rng([seed, int(epoch)]).permutation(size)
+    def choose(number: int) -> Batch:
+        return batch(number, pairs=len(pairs), batch_size=batch_size, seed=seed)
 
-    def transform(couple: Couple, epoch: int, index: int) -> Couple:
-        random = np.random.default_rng([seed, epoch, index])
+    def transform(couple: Couple, number_of_pass: int, index: int) -> Couple:
+        random = np.random.default_rng([seed, number_of_pass, index])
         if patch_size is not None:
             height, width, _ = couple[0].shape
             top = int(random.integers(height - patch_size + 1))
@@ -72,14 +72,26 @@ def training(
             couple = np.rot90(couple[0], quarters), np.rot90(couple[1], quarters)
         return couple
 
-    def epoch_of_batches(epoch: tf.Tensor) -> tf.data.Dataset:
-        indices = tf.numpy_function(order, [epoch], tf.int64)
-        batches = tf.data.Dataset.from_tensor_slices(tf.ensure_shape(indices, [size]))
-        return batches.batch(batch_size).map(lambda some: (epoch, some))
-
     read = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib, rotations)
-    batches = tf.data.Dataset.counter(first_epoch).flat_map(epoch_of_batches)
-    return _load(batches, read, transform, patch_size)
+
+    def batches(first: int) -> tf.data.Dataset:
+        return _load(tf.data.Dataset.counter(first), choose, read, transform, patch_size)
+
+    return batches
+
+
+def batch(number: int, *, pairs: int, batch_size: int, seed: int) -> Batch:
+    """Return which pass over the pairs a training batch belongs to, and its pairs' indices.
+
+    Args:
+        number: the batch's, counted from the first pass's first.
+        pairs: how many there are.
+        batch_size: pairs in a batch; the last batch of a pass may be smaller.
+        seed: what the order of each pass follows from.
+    """
+    number_of_pass, place = divmod(number, math.ceil(pairs / batch_size))
+    order = _order(seed, number_of_pass, pairs)
+    return number_of_pass, order[place * batch_size : (place + 1) * batch_size]
 
 
 def validation(
@@ -104,36 +116,43 @@ def validation(
         DataError: a picture does not suit the patch or batch asked for.
     """
 
-    def transform(couple: Couple, _epoch: int, _index: int) -> Couple:
+    def choose(number: int) -> Batch:
+        return 0, np.arange(len(pairs))[number * batch_size : (number + 1) * batch_size]
+
+    def transform(couple: Couple, _pass: int, _index: int) -> Couple:
         if patch_size is None:
             return couple
         height, width, _ = couple[0].shape
         return _crop(couple, (height - patch_size) // 2, (width - patch_size) // 2, patch_size)
 
     read = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib)
-    batches = tf.data.Dataset.range(len(pairs)).batch(batch_size)
-    batches = batches.map(lambda some: (tf.constant(0, tf.int64), some))
-    return _load(batches, read, transform, patch_size)
+    numbers = tf.data.Dataset.range(math.ceil(len(pairs) / batch_size))
+    return _load(numbers, choose, read, transform, patch_size)
+
+
+@lru_cache(maxsize=8)
+def _order(seed: int, number_of_pass: int, pairs: int) -> NDArray[np.int64]:
+    return np.random.default_rng([seed, number_of_pass]).permutation(pairs)
 
 
 def _load(
-    batches: tf.data.Dataset,
+    numbers: tf.data.Dataset,
+    choose: Callable[[int], Batch],
     read: Callable[[int], Couple],
     transform: Callable[[Couple, int, int], Couple],
     patch_size: int | None,
 ) -> tf.data.Dataset:
-    def load(
-        epoch: np.int64, indices: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        couples = [transform(read(int(index)), int(epoch), int(index)) for index in indices]
+    def load(number: np.int64) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        number_of_pass, indices = choose(int(number))
+        couples = [transform(read(int(i)), number_of_pass, int(i)) for i in indices]
         distorted, reference = zip(*couples, strict=True)
         return images.to_float(np.stack(distorted)), images.to_float(np.stack(reference))
 
-    def load_tensors(epoch: tf.Tensor, indices: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        couple = tf.numpy_function(load, [epoch, indices], (tf.float32, tf.float32))
+    def load_tensors(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        couple = tf.numpy_function(load, [number], (tf.float32, tf.float32))
         return tuple(tf.ensure_shape(x, (None, patch_size, patch_size, 3)) for x in couple)
 
-    return batches.map(load_tensors, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return numbers.map(load_tensors, num_parallel_calls=2, deterministic=True).prefetch(2)
 
 
 def _crop(couple: Couple, top: int, left: int, side: int) -> Couple:
@@ -173,5 +192,7 @@ def _reader(
         elif patch_size is None and batch_size > 1 and rotations and height != width:
             problem = "a square, or batch_size 1, or a patch_size, since rotations are on"
         if problem:
-            raise DataError(f"{pair.distorted}: expected {problem}. Received: {width} x {height}.")
+            raise DataError(
+                f"{printable(pair.distorted)}: expected {problem}. Received: {width} x {height}."
+            )
     return lambda index: pairs_module.read(pairs[index], read_rgb)

@@ -1,0 +1,57 @@
+"""Whether a run may go on with a config: what may change, and what makes it another experiment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tidenhance import mistakes
+from tidenhance.config import Config
+from tidenhance.errors import ConfigError
+
+# How long, how safely, where and how fast a run trains.
+FREE = (
+    "training.early_stopping",
+    "training.checkpoint_every",
+    "training.device",
+    "training.xla",
+    "training.cache_gib",
+    "data.root",
+    "logging",
+    "provenance",
+)
+
+
+def check_unchanged(before: dict[str, Any], config: Config) -> None:
+    """Check that a run begun with one config leads to the same result with another.
+
+    Args:
+        before: what the run was begun with, as `Config.model_dump(mode="json")` gives it.
+        config: what it is to go on with.
+
+    Raises:
+        ConfigError: it does not; the message lists every key that stands against it.
+    """
+    free = list(FREE)
+    if config.training.learning_rate_schedule.cosine_decay is None:
+        free.append("training.epochs")
+    old, new = (_flat(data) for data in (before, config.model_dump(mode="json")))
+    changed = [
+        f"{key}: the run was begun with {mistakes.shown(old.get(key))}."
+        f" Received: {mistakes.shown(new.get(key))}."
+        for key in dict.fromkeys([*old, *new])
+        if old.get(key) != new.get(key)
+        and not any(key == name or key.startswith(f"{name}.") for name in free)
+    ]
+    if changed:
+        advice = "Start a new run for these, or go on without them."
+        raise ConfigError("\n".join([*changed, advice]))
+
+
+def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

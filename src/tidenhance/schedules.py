@@ -1,0 +1,45 @@
+"""Learning rate and early stop, as functions of the epochs so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from keras.optimizers.schedules import CosineDecay
+
+from tidenhance.config import Training
+
+
+def learning_rate(training: Training, val_losses: Sequence[float]) -> float:
+    """Return the learning rate of the epoch after those whose val_loss is given.
+
+    Args:
+        training: has the first epoch's rate, and the schedule.
+        val_losses: one for each epoch so far.
+    """
+    plateau = training.learning_rate_schedule.reduce_on_plateau
+    cosine = training.learning_rate_schedule.cosine_decay
+    rate = training.learning_rate
+    if cosine:
+        alpha = cosine.minimum / rate
+        return float(CosineDecay(rate, training.epochs, alpha)(len(val_losses)))
+    if plateau:
+        best, waited = float("inf"), 0
+        for val_loss in val_losses:
+            waited = 0 if val_loss < best else waited + 1
+            best = min(best, val_loss)
+            if waited == plateau.patience:
+                rate, waited = max(rate * plateau.factor, plateau.minimum), 0
+    return rate
+
+
+def is_over(training: Training, val_losses: Sequence[float]) -> bool:
+    """Return whether training ends after the epochs whose val_loss is given."""
+    if len(val_losses) >= training.epochs:
+        return True
+    stopping = training.early_stopping
+    return bool(stopping and len(val_losses) - 1 - best_epoch(val_losses) >= stopping.patience)
+
+
+def best_epoch(val_losses: Sequence[float]) -> int:
+    """Return the index of the lowest val_loss, the first of equals; -1 before the first epoch."""
+    return min(range(len(val_losses)), key=val_losses.__getitem__, default=-1)

@@ -1,0 +1,291 @@
+"""Take the steps of a training, validate, and keep its run directory right at each moment."""
+
+from __future__ import annotations
+
+import filecmp
+import hashlib
+import json
+import logging
+import math
+import re
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import rich
+import tensorflow as tf
+
+from tidenhance import (
+    checkpoints,
+    curves,
+    epoch_log,
+    interruption,
+    runs,
+    schedules,
+    summary,
+    validation,
+)
+from tidenhance.checkpoints import Progress
+from tidenhance.config import Config
+from tidenhance.data import pipeline
+from tidenhance.data.pairs import Pairs
+from tidenhance.errors import StoppedError, TidenhanceError
+from tidenhance.files import replacing, write_text
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a training is fed with.
+
+    Attributes:
+        pairs: the pairs of each split.
+        training: returns the training batches from the one of the given number on.
+        validation: the validation batches.
+        steps: steps of an epoch.
+        micro_batches: batches of a step.
+        batch_size: pairs of a batch.
+    """
+
+    pairs: Pairs
+    training: Callable[[int], tf.data.Dataset]
+    validation: tf.data.Dataset
+    steps: int
+    micro_batches: int
+    batch_size: int
+
+    @property
+    def pictures(self) -> int:
+        """Pictures of an epoch; the last batch of each pass over the pairs may be smaller."""
+        pairs = len(self.pairs["train"])
+        return round(self.steps * self.micro_batches * pairs / math.ceil(pairs / self.batch_size))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the pairs' names, in order."""
+        names = {split: [pair.name for pair in some] for split, some in self.pairs.items()}
+        return hashlib.sha256(json.dumps(names).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Session:
+    """A training under way: what trains, on what, into which run, and who watches."""
+
+    network: keras.Model
+    config: Config
+    run: Path
+    feed: Feed
+    request: interruption.Request
+    bar: epoch_log.Bar
+
+    def train_epoch(
+        self, step: validation.Step, batches: Iterator[Any], start: Progress
+    ) -> Progress:
+        """Take the steps that are left of the epoch; return the progress, with `logs`."""
+        done = start
+        every = self.config.training.checkpoint_every
+        begun = saved = time.perf_counter()
+        self.network.optimizer.learning_rate = schedules.learning_rate(
+            self.config.training, start.val_losses
+        )
+        if start.step == 0:
+            self.network.reset_metrics()
+        while done.step < self.feed.steps:
+            for _ in range(self.feed.micro_batches):
+                logs = step(next(batches))
+            self._check_finite(float(logs["loss"]), done)
+            now = time.perf_counter()
+            done = replace(done, step=done.step + 1, seconds=start.seconds + now - begun)
+            if done.step == self.feed.steps:
+                done = replace(done, logs={name: float(value) for name, value in logs.items()})
+            self.bar.move_to(len(done.history), done.step, logs)
+            self.stop_if_asked(done)
+            due_by_steps = every.steps and done.step % every.steps == 0
+            due_by_time = every.minutes and now - saved > 60 * every.minutes
+            if (due_by_steps or due_by_time) and not done.logs:
+                checkpoints.save(self.run, self.network, done)
+                saved = time.perf_counter()
+        return done
+
+    def validate(self, step: validation.Step, trained: Progress) -> Progress:
+        """Return the progress with the epoch's row in its history."""
+        begun = time.perf_counter()
+        epoch = len(trained.history)
+        self.bar.validating(epoch)
+
+        def batches() -> Iterator[Any]:
+            for batch in self.feed.validation:
+                yield batch
+                self.stop_if_asked(trained)
+
+        validated = validation.figures(self.network, step, batches())
+        if not math.isfinite(validated["val_loss"]):
+            raise TidenhanceError(
+                f"The val_loss of epoch {epoch + 1} is {validated['val_loss']}. {self._advice}"
+            )
+        row = {
+            "epoch": epoch + 1,
+            **trained.logs,
+            **validated,
+            "learning_rate": float(
+                keras.ops.convert_to_numpy(self.network.optimizer.learning_rate)
+            ),
+            "seconds": trained.seconds + time.perf_counter() - begun,
+            "images_per_second": self.feed.pictures / trained.seconds,
+        }
+        return replace(trained, history=[*trained.history, row], step=0, seconds=0.0, logs={})
+
+    def stop_if_asked(self, progress: Progress) -> None:
+        """Save a checkpoint and raise `StoppedError`, if Ctrl-C or SIGTERM has come."""
+        number = self.request.signal
+        if number is not None:
+            checkpoints.save(self.run, self.network, progress)
+            raise StoppedError(
+                f"{number.name} stopped the training after step {progress.step} of epoch"
+                f" {len(progress.history) + 1}. Nothing is lost; to go on:"
+                f" tidenhance train --resume {self.run}",
+                number,
+            )
+
+    def _check_finite(self, loss: float, before: Progress) -> None:
+        if math.isfinite(loss):
+            return
+        pairs = self.feed.pairs["train"]
+        last = _first_batch(self.feed, before) + self.feed.micro_batches
+        indices = [
+            index
+            for number in range(last - self.feed.micro_batches, last)
+            for index in pipeline.batch(
+                number, pairs=len(pairs), batch_size=self.feed.batch_size, seed=self.config.seed
+            )[1]
+        ]
+        files = ", ".join(str(pairs[index].distorted) for index in indices)
+        raise TidenhanceError(
+            f"The loss became {loss} at step {before.step + 1} of epoch"
+            f" {len(before.history) + 1}, on {files}. {self._advice}"
+        )
+
+    @property
+    def _advice(self) -> str:
+        return (
+            "Try a lower training.learning_rate, or training.precision=float32. The weights of the"
+            f" best epoch are kept; training.initial_weights={self.run} starts from them."
+        )
+
+
+def fit(
+    network: keras.Model,
+    config: Config,
+    run: Path,
+    feed: Feed,
+    progress: Progress,
+    device_name: str,
+) -> None:
+    """Train epoch after epoch. The checkpoints come first; all other files follow from them."""
+    logger.info("device: %s", device_name)
+    logger.info("network: %s, %s parameters", network.name, f"{network.count_params():,}")
+    logger.info(
+        "pairs: %d to train on, %d to validate on",
+        *(len(feed.pairs[split]) for split in ("train", "val")),
+    )
+    if not (run / runs.NETWORK).exists():
+        _describe(network, config, run)
+    identity = validation.identity_figures(config, feed.validation)
+    logger.info("doing nothing: %s", epoch_log.figures(identity))
+    (run / runs.CHECKPOINTS).mkdir(exist_ok=True)
+    if progress.history:
+        _write_results(run, progress, identity)
+    tensorboard = (
+        epoch_log.TensorBoard(run / runs.TENSORBOARD, feed.validation)
+        if config.logging.tensorboard
+        else None
+    )
+    train_step, test_step = (
+        tf.function(step, reduce_retracing=True, jit_compile=network.jit_compile, autograph=False)
+        for step in (network.train_step, network.test_step)
+    )
+    batches = iter(feed.training(_first_batch(feed, progress)))
+    advice = "stopping after this step, with a checkpoint; once more stops at once"
+    with (
+        _tensorflows_errors(),
+        interruption.requests(advice) as request,
+        epoch_log.bar(rich.get_console(), feed.steps, config.training.epochs) as bar,
+    ):
+        session = Session(network, config, run, feed, request, bar)
+        while not schedules.is_over(config.training, progress.val_losses):
+            if not progress.logs:
+                progress = session.train_epoch(train_step, batches, progress)
+            progress = session.validate(test_step, progress)
+            checkpoints.save(run, network, progress)
+            _write_results(run, progress, identity)
+            epoch, row = len(progress.history), progress.history[-1]
+            figures = {name: value for name, value in row.items() if name != "epoch"}
+            logger.info(
+                "epoch %d/%d: %s", epoch, config.training.epochs, epoch_log.figures(figures)
+            )
+            if epoch == 1:
+                _warn_of_dead_channels(network, feed.validation, config.seed)
+            if tensorboard:
+                tensorboard.write(epoch - 1, network, figures)
+            session.stop_if_asked(progress)
+
+
+def _first_batch(feed: Feed, progress: Progress) -> int:
+    return (len(progress.history) * feed.steps + progress.step) * feed.micro_batches
+
+
+def _describe(network: keras.Model, config: Config, run: Path) -> None:
+    """Write what the network is made of and what it costs at TID2013's picture size."""
+    at_once = config.training.batch_size // config.training.gradient_accumulation_steps
+    width, height = 512, 384
+    figures = summary.describe(network, at_once, height, width)
+    write_text(run / runs.NETWORK, json.dumps(figures, indent=2) + "\n")
+
+
+def _write_results(run: Path, progress: Progress, identity: dict[str, float]) -> None:
+    """Write what follows from a run's checkpoints: history, curves, and the best weights."""
+    runs.write_history(run, progress.history)
+    curves.draw(run / runs.CURVES, progress.history, identity)
+    best = checkpoints.path_of(run, schedules.best_epoch(progress.val_losses) + 1)
+    if best.exists() and not _is_same(best / checkpoints.WEIGHTS, run / runs.BEST_WEIGHTS):
+        with replacing(run / runs.BEST_WEIGHTS) as temporary:
+            shutil.copyfile(best / checkpoints.WEIGHTS, temporary)
+
+
+def _is_same(checkpointed: Path, weights_file: Path) -> bool:
+    return weights_file.exists() and filecmp.cmp(checkpointed, weights_file, shallow=False)
+
+
+def _warn_of_dead_channels(
+    network: keras.Model, validation_batches: tf.data.Dataset, seed: int
+) -> None:
+    for channel in validation.dead_channels(network, validation_batches):
+        logger.warning(
+            "WARNING: the %s channel of the output is zero on all validation pixels and will stay"
+            " so: the last relu started dead. Train with another seed (seed=%d here).",
+            channel,
+            seed,
+        )
+
+
+@contextmanager
+def _tensorflows_errors() -> Iterator[None]:
+    """Turn what TensorFlow raises into errors that a user can act on."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise TidenhanceError(
+            "The memory does not suffice. Try a smaller training.batch_size or patch_size, or a"
+            " larger training.gradient_accumulation_steps, which gives the same gradient."
+        ) from error
+    except tf.errors.OpError as error:
+        # An error of our own inside the input pipeline comes back as text, traceback and all.
+        ours = re.search(r"^tidenhance\.errors\.\w+: (.*)", error.message, re.MULTILINE)
+        reason = ours[1] if ours else f"TensorFlow stopped: {error.message.strip()}"
+        raise TidenhanceError(reason) from error
