@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -303,6 +304,21 @@ def test_mistakes_of_overrides_and_of_the_file_come_together(mistakes):
     assert len(found) == 3
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        TEXT + "".join(f"a{n}:\n" for n in range(20_000)),
+        TEXT.replace("[psnr, mae]", f"[{'psnr,' * 20_000}]"),
+    ],
+    ids=["keys", "metrics"],
+)
+def test_of_very_many_mistakes_a_hundred_are_told_and_soon(mistakes, text):
+    start = time.perf_counter()
+    found = mistakes(text=text)
+    assert time.perf_counter() - start < 10  # not the hours that a megabyte of them once took
+    assert 99 <= len(found) <= 101
+
+
 @pytest.mark.parametrize("section", ["network", "data", "loss", "metrics", "training", "seed"])
 def test_a_section_that_is_missing(mistakes, section):
     lines = TEXT.splitlines()
@@ -447,6 +463,104 @@ def test_any_value_anywhere_gives_a_config_or_one_error(tmp_path, path, value):
         assert config.load(tmp_path / "dumped.yaml", environment={}) == found
         lines = []
     assert all(line.startswith(("argument ", str(tmp_path))) for line in lines)
+
+
+SHIPPED = [path.read_bytes() for path in sorted(config.shipped_folder().glob("*.yaml"))]
+PIECES = st.sampled_from(
+    [b"", b"\n", b": ", b"- ", b"  ", b"\t", b"[", b"]", b"{", b"}", b"*a", b"&a ", b"!!python/x",
+     b"|", b">", b"'", b'"', b"#", b"?", b"%", b"---\n", b"null", b"true", b"-1", b"0", b"1e999",
+     b".nan", b"9" * 5000, b"name: x\n", b"provenance:\n", b"<<", b"\x00", b"\xff", b"\xc2\x85"]
+) | st.binary(max_size=4)  # fmt: skip
+CUTS = st.tuples(st.integers(0, 3000), st.integers(0, 30), PIECES)
+LOAD = settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def check_load(folder: Path, content: bytes, overrides: list[str]) -> None:
+    """Load what may be anything; check that it gives a config, or an error with its places."""
+    path = folder / "x\n.yaml"
+    path.write_bytes(content)
+    shown = str(folder / r"x\n.yaml")
+    try:
+        found = config.load(path, overrides, environment={})
+    except ConfigError as error:
+        lines = str(error).split("\n")
+    else:
+        assert strict_yaml.parse(config.dump(found), str)[0]["seed"] == found.seed
+        lines = []
+    assert all(line.startswith((f"{shown}:", "argument ")) for line in lines), lines
+    assert all(line.isprintable() for line in lines), lines
+    assert all(len(line) < 1000 for line in lines), lines
+
+
+@LOAD
+@given(st.sampled_from(SHIPPED), st.lists(CUTS, min_size=1, max_size=4))
+def test_a_damaged_config_gives_a_config_or_one_error(tmp_path, content, cuts):
+    for place, length, piece in cuts:
+        place %= len(content) + 1
+        content = content[:place] + piece + content[place + length :]
+    check_load(tmp_path, content, [])
+
+
+@LOAD
+@given(
+    st.binary()
+    | st.text().map(lambda text: text.encode("utf-8", "surrogatepass"))
+    | st.lists(PIECES).map(b"".join)
+)
+def test_any_file_gives_a_config_or_one_error(tmp_path, content):
+    check_load(tmp_path, content, [])
+
+
+@LOAD
+@given(
+    st.lists(
+        st.text()
+        | st.builds("{}={}".format, PATHS | st.text(), st.text() | PIECES.map(os.fsdecode)),
+        max_size=3,
+    )
+)
+def test_any_overrides_give_a_config_or_one_error(tmp_path, overrides):
+    check_load(tmp_path, TEXT.encode(), overrides)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../evil",
+        "/etc/evil",
+        "a/b",
+        "a\\b",
+        ".",
+        "..",
+        "",
+        "a\nb",
+        "a\x00",
+        "\x1b[2J",
+        "é" * 101,
+    ],
+)
+def test_a_run_cannot_be_named_after_what_is_no_plain_name(load, mistakes, name):
+    made = dict.fromkeys(config.Provenance.model_fields, "x") | {"config": name}
+    text = TEXT + strict_yaml.dump({"provenance": made})
+    (line,) = mistakes(text=text)
+    assert line.startswith("x.yaml:22: provenance.config: expected a plain file name: no '/', ")
+
+
+def test_names_of_runs_may_be_of_any_language(load):
+    made = dict.fromkeys(config.Provenance.model_fields, "x") | {"config": "é b (1)"}
+    text = TEXT + strict_yaml.dump({"provenance": made})
+    assert load(text=text).provenance.config == "é b (1)"
+
+
+def test_a_run_is_named_after_its_config(load):
+    loaded = load()
+    assert config.run_name(loaded, Path("a/my config (1).yaml")) == "my config (1)"
+    for name in ("a\nb.yaml", "..yaml", "a\\b.yaml", "x" * 201 + ".yaml", "\udcff.yaml"):
+        with pytest.raises(ConfigError, match="runs are named after the config's file") as error:
+            config.run_name(loaded, Path(name))
+        assert str(error.value).isprintable()
 
 
 def test_find_a_path_or_a_shipped_config(tmp_path, monkeypatch):

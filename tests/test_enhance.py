@@ -147,6 +147,19 @@ def test_the_others_are_restored_after_one_fails(tmp_path, identity):
     ]
 
 
+def test_what_is_wrong_with_the_picture_is_told_first(tmp_path):
+    with pytest.raises(ImageError, match=r"x\.png: no such file"):
+        enhance_picture(tmp_path / "x.png", save(tmp_path / "y.png"), model=None, **LOCAL)
+
+
+def test_a_network_that_fails_names_the_picture(tmp_path):
+    source = save(tmp_path / "a\nb.png")
+    broken = network(keras.layers.Rescaling(np.nan))
+    with pytest.raises(TidenhanceError, match=r"a\\nb\.png: The network's output is not finite"):
+        enhance_picture(source, tmp_path / "c.png", model=broken, **LOCAL)
+    assert not (tmp_path / "c.png").exists()
+
+
 def test_results_are_named_after_their_sources():
     assert output_path(Path("a/b.PNG")) == Path("a/b_enhanced.PNG")
     assert output_path(Path("a/b.c.tif"), Path("d")) == Path("d/b.c_enhanced.tif")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
 from tidenhance import errors
-from tidenhance.errors import TidenhanceError, UserInputError, did_you_mean
+from tidenhance.errors import TidenhanceError, UserInputError, did_you_mean, printable
 
 
 def test_the_tree_at_the_top_of_the_file_is_the_tree_of_classes():
@@ -39,3 +40,17 @@ def test_did_you_mean(received, expected):
 
 def test_did_you_mean_with_nothing_allowed():
     assert did_you_mean("mirnet", []) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a b é 漢 😀.png", "a b é 漢 😀.png"),
+        ("a\nb\x1b[31m\x85\u2028", r"a\nb\x1b[31m\x85\u2028"),
+        ("\udcff", r"\udcff"),
+        ("\u202egnp.exe", r"\u202egnp.exe"),
+        (r"a\nb", r"a\nb"),
+    ],
+)
+def test_names_are_shown_on_one_line(name, shown):
+    assert printable(Path(name)) == printable(shown) == shown

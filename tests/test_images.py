@@ -322,7 +322,7 @@ def test_several_frames_are_an_error(tmp_path, ending):
     path = tmp_path / f"x{ending}"
     first, second = Image.new("RGB", (4, 4), "white"), Image.new("RGB", (4, 4), "black")
     first.save(path, save_all=True, append_images=[second])
-    with pytest.raises(ImageError, match=r"single picture\. Received: 2 frames"):
+    with pytest.raises(ImageError, match=r"single picture\. Received: several frames"):
         read_picture(path)
 
 

@@ -341,3 +341,11 @@ def test_find_suggests_the_nearest_name(run):
     near = run.name.replace("quickstart", "quikstart")
     with pytest.raises(RunError, match=f"Did you mean '{run.name}'?"):
         runs.find(near, run.parent)
+
+
+def test_a_pipe_in_the_configs_place_is_not_waited_for(run):
+    (run / runs.CONFIG).unlink()
+    os.mkfifo(run / runs.CONFIG)
+    [found] = runs.summaries(run.parent)
+    assert found.state == "damaged"
+    assert found.problem == f"{run / runs.CONFIG}: expected a file."

@@ -150,6 +150,22 @@ def test_no_tag_is_allowed(tag):
     assert f"f.yaml:2: tags are not allowed. Received: {tag}." in message(f"a: 1\nb: {tag} 5")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: !%1b[31m 5",
+        "a: !<%0a> 5",
+        f"a: &{'x' * 500} 5",
+        f"a: *{'x' * 500}",
+        f"a: !{'x' * 500} 5",
+    ],
+)
+def test_what_is_refused_is_shown_short_and_printable(text):
+    found = message(text)
+    assert found.isprintable()
+    assert len(found) < 150
+
+
 def test_a_billion_laughs():
     lines = ["a0: &a0 [ha, ha]"] + [
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)
@@ -206,6 +222,7 @@ def test_what_is_wrong_is_said_with_its_line(text, line, part):
 def test_dotted_keys():
     assert dotted(("data", "types", 3)) == "data.types.3"
     assert dotted(("a\nb", "c")) == r"'a\nb'.c"
+    assert dotted(("x" * 81, "c")) == "x" * 77 + "....c"
 
 
 def outcome(text: str) -> tuple[Any, dict[Any, str], list[str]]:

@@ -225,3 +225,12 @@ def test_a_pickle_is_never_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     with pytest.raises(RunError, match="in place of numbers"):
         weights.load(plain_cnn.build(channels=[4]), path)
     assert not Path("pwned").exists()
+
+
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    """A relu at a network's end would hide them."""
+    network, path = plain_cnn.build(channels=[4]), tmp_path / "a.weights.h5"
+    network.layers[1].kernel.assign(np.full(network.layers[1].kernel.shape, np.nan))
+    weights.save(network, path)
+    with pytest.raises(RunError, match=r"a\.weights\.h5: .*kernel is not finite"):
+        weights.load(network, path)

@@ -167,8 +167,7 @@ def train(
     if run is not None:
         training.resume(run, loaded)
     else:
-        name = loaded.provenance.config if loaded.provenance else path.stem
-        run = training.train(loaded, name, runs)
+        run = training.train(loaded, configs.run_name(loaded, path), runs)
     if as_json:
         _print_json({"run": str(run), "history": read_history(run)})
 
@@ -345,8 +344,7 @@ def summary(
             f"--size: expected multiples of {multiple} for {loaded.network.name}."
             f" Received: '{size}'."
         )
-    at_once = loaded.training.batch_size // loaded.training.gradient_accumulation_steps
-    figures = summaries.describe(weights.build_network(loaded), at_once, height, width)
+    figures = summaries.describe(weights.build_network(loaded), loaded.training, height, width)
     if as_json:
         _print_json(figures)
     else:
@@ -500,9 +498,9 @@ def _import_tensorflow() -> None:
 def _fail(error: BaseException, code: int, message: str) -> NoReturn:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error)
-    lines = message.splitlines()
+    lines = message.split("\n")
     separator = "\n  " if len(lines) > 1 else " "
-    typer.echo("".join(["error:", *(separator + line for line in lines)]), err=True)
+    typer.echo("".join(["error:", *(separator + printable(line) for line in lines)]), err=True)
     sys.exit(code)
 
 

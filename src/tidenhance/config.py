@@ -124,6 +124,7 @@ class Training(Section):
     steps_per_epoch: Count | None = None
     batch_size: Count
     gradient_accumulation_steps: Count = 1
+    steps_per_execution: Count = 1
     patch_size: Count | None = None
     augmentation: Augmentation = Augmentation()
     learning_rate: PositiveFloat

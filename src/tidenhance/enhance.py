@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tidenhance.errors import ImageError, TidenhanceError, UserInputError, WriteError, did_you_mean
+from tidenhance.errors import (
+    ImageError,
+    TidenhanceError,
+    UserInputError,
+    WriteError,
+    did_you_mean,
+    printable,
+)
 from tidenhance.images import (
     FORMAT_OF_ENDING,
     FORMATS,
     MAX_PIXELS,
+    check_is_file,
     check_writable,
     fill_transparent,
     is_picture_name,
@@ -36,21 +44,23 @@ def find_pictures(inputs: Sequence[Path]) -> list[Path]:
 
     A file stands for itself, whatever its name. A folder stands for the pictures directly in it,
     sorted by name, without those that `enhance` itself has made (names ending in `SUFFIX`) and
-    hidden ones.
+    hidden ones. All but folders count there, so that a broken link with a picture's name is told
+    in its turn.
 
     Raises:
-        ImageError: an input is missing, or a folder without pictures; the message lists all such.
+        ImageError: an input is missing, neither a file nor a folder, or a folder without pictures;
+            the message lists all such.
     """
     pictures: dict[Path, Path] = {}
     problems = []
     for path in inputs:
         try:
             for picture in _pictures_of(path):
-                pictures.setdefault(picture.resolve(), picture)
+                pictures.setdefault(_real(picture), picture)
         except ImageError as error:
             problems.append(str(error))
         except OSError as error:
-            problems.append(f"{path}: cannot be read: {error.strerror or error}.")
+            problems.append(f"{printable(path)}: cannot be read: {error.strerror or error}.")
     if problems:
         raise ImageError("\n".join(problems))
     return list(pictures.values())
@@ -85,17 +95,20 @@ def plan(inputs: Sequence[Path], out: Path | None = None) -> list[tuple[Path, Pa
     out_is_file = out is not None and _is_result_file(out, inputs)
     jobs = [(source, output_path(source, out, out_is_file=out_is_file)) for source in pictures]
 
-    sources = {source.resolve() for source in pictures}
+    sources = {_real(source) for source in pictures}
     made_from: dict[Path, Path] = {}
     for source, target in jobs:
-        resolved = target.resolve()
-        if resolved in sources:
-            raise UserInputError(f"{target}: the result of {source} would overwrite an input.")
-        if resolved in made_from:
+        real = _real(target)
+        if real in sources:
             raise UserInputError(
-                f"{target}: the result of both {made_from[resolved]} and {source}."
+                f"{printable(target)}: the result of {printable(source)} would overwrite an input."
             )
-        made_from[resolved] = source
+        if real in made_from:
+            raise UserInputError(
+                f"{printable(target)}: the result of both {printable(made_from[real])}"
+                f" and {printable(source)}."
+            )
+        made_from[real] = source
     return jobs
 
 
@@ -116,6 +129,8 @@ def enhance(
             enhance_one(source, target)
         except TidenhanceError as error:
             yield source, error
+        except MemoryError:
+            yield source, TidenhanceError(f"{printable(source)}: the memory does not suffice.")
         else:
             yield source, target
 
@@ -152,6 +167,7 @@ def enhance_picture(
         WriteError: the target cannot be written; it is then as it was before.
         TidenhanceError: the network's output is not finite, or the memory does not suffice.
     """
+    check_is_file(source)
     _check_target(source, target, force=force)
     picture = read_picture(source, max_pixels=max_pixels)
     check_writable(target, picture)
@@ -159,14 +175,17 @@ def enhance_picture(
     pixels = picture.pixels
     if picture.alpha is not None:
         pixels = fill_transparent(pixels, picture.alpha)
-    restored = _restore(
-        model,
-        pixels,
-        size_multiple=size_multiple,
-        receptive_field=receptive_field,
-        is_global=is_global,
-        tile=tile,
-    )
+    try:
+        restored = _restore(
+            model,
+            pixels,
+            size_multiple=size_multiple,
+            receptive_field=receptive_field,
+            is_global=is_global,
+            tile=tile,
+        )
+    except TidenhanceError as error:
+        raise TidenhanceError(f"{printable(source)}: {error}") from error
     write_picture(target, dataclasses.replace(picture, pixels=restored))
 
 
@@ -199,18 +218,28 @@ def _pictures_of(path: Path) -> list[Path]:
     if path.is_dir():
         found = sorted(inside for inside in path.iterdir() if _is_source(inside))
         if not found:
-            raise ImageError(f"{path}: a folder without pictures ({', '.join(FORMATS)}).")
+            raise ImageError(
+                f"{printable(path)}: a folder without pictures ({', '.join(FORMATS)})."
+            )
         return found
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         siblings = [s.name for s in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise ImageError(f"{path}: no such file or folder.{did_you_mean(path.name, siblings)}")
+        raise ImageError(
+            f"{printable(path)}: no such file or folder.{did_you_mean(path.name, siblings)}"
+        )
+    check_is_file(path)
     return [path]
+
+
+def _real(path: Path) -> Path:
+    # Up to Python 3.12 `Path.resolve` fails on links that lead in a circle.
+    return Path(os.path.realpath(path))
 
 
 def _is_source(path: Path) -> bool:
     is_result = path.stem.endswith(SUFFIX)
     is_hidden = path.name.startswith(".")
-    return is_picture_name(path) and not is_result and not is_hidden and path.is_file()
+    return is_picture_name(path) and not is_result and not is_hidden and not path.is_dir()
 
 
 def _is_result_file(out: Path, inputs: Sequence[Path]) -> bool:
@@ -218,22 +247,24 @@ def _is_result_file(out: Path, inputs: Sequence[Path]) -> bool:
     try:
         is_folder, exists = out.is_dir(), out.exists()
     except OSError as error:
-        raise WriteError(f"{out}: cannot be written: {error.strerror or error}") from error
+        raise _write_error(out, error) from error
     if is_folder:
         return False
     if is_picture_name(out):
         if single_file:
             return True
         raise UserInputError(
-            f"{out}: expected a folder for the results of several pictures. "
+            f"{printable(out)}: expected a folder for the results of several pictures. "
             "Received: a picture's name."
         )
     if exists:
-        raise UserInputError(f"{out}: expected a folder for the results. Received: a file.")
+        raise UserInputError(
+            f"{printable(out)}: expected a folder for the results. Received: a file."
+        )
     if (mimetypes.guess_type(out.name)[0] or "").startswith("image/"):
         raise UserInputError(
-            f"{out}: expected a folder, or a name ending in {', '.join(FORMAT_OF_ENDING)}. "
-            f"Received: {out.suffix}."
+            f"{printable(out)}: expected a folder, or a name ending in"
+            f" {', '.join(FORMAT_OF_ENDING)}. Received: {out.suffix}."
         )
     return False
 
@@ -241,15 +272,18 @@ def _is_result_file(out: Path, inputs: Sequence[Path]) -> bool:
 def _check_target(source: Path, target: Path, *, force: bool) -> None:
     try:
         exists = target.exists()
-        is_source = exists and source.exists() and target.samefile(source)
+        is_source = exists and target.samefile(source)
     except OSError as error:
-        raise WriteError(f"{target}: cannot be written: {error.strerror or error}") from error
+        raise _write_error(target, error) from error
+    problem = ""
     if is_source:
-        raise UserInputError(f"{target}: the result would overwrite the picture it is made from.")
-    if exists and target.is_dir():
-        raise UserInputError(f"{target}: expected a file name for the result. Received: a folder.")
-    if exists and not force:
-        raise UserInputError(f"{target}: exists already; --force replaces it.")
+        problem = "the result would overwrite the picture it is made from."
+    elif exists and target.is_dir():
+        problem = "expected a file name for the result. Received: a folder."
+    elif exists and not force:
+        problem = "exists already; --force replaces it."
+    if problem:
+        raise UserInputError(f"{printable(target)}: {problem}")
 
 
 def _make_folder(target: Path) -> None:
@@ -260,4 +294,8 @@ def _make_folder(target: Path) -> None:
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
-        raise WriteError(f"{target}: cannot be written: {error.strerror or error}") from error
+        raise _write_error(target, error) from error
+
+
+def _write_error(path: Path, error: OSError) -> WriteError:
+    return WriteError(f"{printable(path)}: cannot be written: {error.strerror or error}.")

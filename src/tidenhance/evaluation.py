@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ import tidenhance
 from tidenhance import article, components, device, images, inference, runs, scores, weights
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
-from tidenhance.errors import ConfigError, DataError
+from tidenhance.errors import ConfigError, DataError, RunError, WriteError, printable
 from tidenhance.files import write_text
 from tidenhance.progress import Progress, ignore
 
@@ -68,7 +69,8 @@ def evaluate(
 
     Raises:
         ConfigError: a baseline is given twice with the same options.
-        RunError: the run has no config or no best weights, or they are damaged.
+        RunError: the run has no config or no best weights, or they are damaged, or its folder of
+            pictures is a link that leads elsewhere.
         DataError: the split's pairs are missing, there are none, or the data set has no levels.
         ImageError: a picture cannot be read.
         WriteError: the scores cannot be written.
@@ -99,12 +101,12 @@ def evaluate(
     seconds: dict[str, list[float]] = {name: [] for name in restorers}
     folder = run / runs.IMAGES / split
     if save_images:
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder, run)
     fingerprint = hashlib.sha256()
     for done, pair in enumerate(found):
         progress(done, len(found))
         distorted, reference = pairs.read(pair)
-        for part in (pair.name.encode(), distorted.tobytes(), reference.tobytes()):
+        for part in (os.fsencode(pair.name), distorted.tobytes(), reference.tobytes()):
             fingerprint.update(part)
         identity = picture_figures(reference, distorted)
         for name, restore in restorers.items():
@@ -158,6 +160,16 @@ def picture_figures(reference: Pixels, picture: Pixels) -> dict[str, float]:
         for name in components.names("metrics")
         if smaller_side >= getattr(_metric(name), "MINIMUM_SIZE", 1)
     }
+
+
+def _make_folder(folder: Path, run: Path) -> None:
+    # A run may come from a stranger, and its folder of pictures be a link to anywhere.
+    if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(run)):
+        raise RunError(f"{printable(folder)}: expected a folder of the run. Received: a link.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{printable(folder)}: cannot be made: {error.strerror}.") from error
 
 
 def _metric(name: str) -> Any:

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import ctypes
 import io
 import logging
 import math
+import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, _imaging
 from scipy import ndimage
 
-from tidenhance.errors import ImageError, WriteError
+from tidenhance.errors import ImageError, WriteError, printable
 from tidenhance.files import replacing
 
 # Pillow logs what it finds wrong with a file before it raises; the user gets the error alone.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
+# So does libtiff, to the standard error stream; Pillow has no setting for that.
+with suppress(AttributeError, OSError):
+    ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
 
 FORMATS = ("BMP", "PNG", "JPEG", "TIFF", "WEBP")
 
@@ -37,6 +42,8 @@ FORMAT_OF_ENDING = {
 
 # Pillow refuses larger pictures by itself.
 MAX_PIXELS = 178_956_970
+
+_LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "BMP": {},
@@ -102,8 +109,10 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         ImageError: the file is missing, damaged, or not an 8-bit RGB picture.
     """
     with _opened(path) as picture:
-        if picture.mode != "RGB":
-            raise ImageError(f"{path}: expected 8-bit RGB. Received: mode {picture.mode}.")
+        if picture.mode != "RGB" or _has_deep_channels(picture):
+            deep = ", more than 8 bits a channel" if picture.mode == "RGB" else ""
+            received = f"mode {picture.mode}{deep}"
+            raise ImageError(f"{printable(path)}: expected 8-bit RGB. Received: {received}.")
         return np.asarray(picture)
 
 
@@ -119,6 +128,26 @@ def write_rgb(path: Path, pixels: NDArray[np.uint8]) -> None:
 def is_picture_name(path: Path) -> bool:
     """Whether the file name's ending is that of a picture; case does not matter."""
     return path.suffix.lower() in FORMAT_OF_ENDING
+
+
+def check_is_file(path: Path) -> int:
+    """Check that there is a file at a path, without opening it; return its size in bytes.
+
+    Raises:
+        ImageError: there is nothing, or a folder, a pipe or a device, or it cannot be looked at.
+    """
+    try:
+        found = path.stat()
+    except FileNotFoundError as error:
+        missing = "a link to a file that is not there" if path.is_symlink() else "no such file"
+        raise ImageError(f"{printable(path)}: {missing}.") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{printable(path)}: cannot be read: {reason}.") from error
+    if not stat.S_ISREG(found.st_mode):
+        received = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or a device"
+        raise ImageError(f"{printable(path)}: expected a picture file. Received: {received}.")
+    return found.st_size
 
 
 def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -146,19 +175,26 @@ def check_writable(path: Path, picture: Picture) -> None:
     """Check that the format named by `path`'s ending can hold the picture.
 
     Raises:
-        ImageError: the ending is not a picture's, or the format has no transparency and the
-            picture has.
+        ImageError: the ending is not a picture's, the format has no transparency and the picture
+            has, or the picture is larger than the format allows.
     """
     if not is_picture_name(path):
         raise ImageError(
-            f"{path}: expected a name ending in {', '.join(FORMAT_OF_ENDING)}. "
-            f"Received: {path.suffix or 'no ending'}."
+            f"{printable(path)}: expected a name ending in {', '.join(FORMAT_OF_ENDING)}. "
+            f"Received: {printable(path.suffix) or 'no ending'}."
         )
     file_format = FORMAT_OF_ENDING[path.suffix.lower()]
     if file_format in ("BMP", "JPEG") and _is_translucent(picture):
         raise ImageError(
-            f"{path}: the picture has transparency, which {file_format} cannot hold. "
+            f"{printable(path)}: the picture has transparency, which {file_format} cannot hold. "
             "Choose a name ending in .png, .tif or .webp."
+        )
+    height, width = picture.pixels.shape[:2]
+    longest = _LONGEST_SIDE.get(file_format, max(height, width))
+    if max(height, width) > longest:
+        raise ImageError(
+            f"{printable(path)}: expected at most {longest:,} pixels a side for {file_format}."
+            f" Received: {width} x {height}. Choose a name ending in .png or .tif."
         )
 
 
@@ -212,28 +248,28 @@ def fill_transparent(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDA
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Yield the picture, not yet decoded; whatever fails in the block is one ImageError."""
+    # Before it is opened: opening a pipe would wait for ever.
+    size = check_is_file(path)
     try:
-        if not path.exists():
-            raise ImageError(f"{path}: no such file.")
-        if not path.is_file():
-            raise ImageError(f"{path}: expected a picture file. Received: a folder or a device.")
         with Image.open(path, formats=FORMATS) as picture:
             yield picture
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
-            f"{path}: expected at most {MAX_PIXELS:,} pixels. Received: more."
+            f"{printable(path)}: expected at most {MAX_PIXELS:,} pixels. Received: more."
         ) from error
     except UnidentifiedImageError as error:
-        received = "an empty file" if path.stat().st_size == 0 else "something else, or damaged"
+        received = "something else, or damaged" if size else "an empty file"
         raise ImageError(
-            f"{path}: expected a picture ({', '.join(FORMATS)}). Received: {received}."
+            f"{printable(path)}: expected a picture ({', '.join(FORMATS)}). Received: {received}."
         ) from error
     # On damaged files Pillow's decoders raise almost anything: struct.error, KeyError, zlib.error.
     except Exception as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ImageError(f"{path}: cannot be read: {reason.rstrip('.')}.") from error
+        raise ImageError(
+            f"{printable(path)}: cannot be read: {printable(reason).rstrip('.')}."
+        ) from error
 
 
 def _write(path: Path, image: Image.Image, file_format: str, **options: Any) -> None:
@@ -242,7 +278,9 @@ def _write(path: Path, image: Image.Image, file_format: str, **options: Any) -> 
     try:
         image.save(encoded, format=file_format, **options)
     except Exception as error:
-        raise WriteError(f"{path}: cannot be written: {error}") from error
+        raise WriteError(
+            f"{printable(path)}: cannot be written: {printable(error).rstrip('.')}."
+        ) from error
     with replacing(path) as temporary:
         temporary.write_bytes(encoded.getbuffer())
 
@@ -250,17 +288,20 @@ def _write(path: Path, image: Image.Image, file_format: str, **options: Any) -> 
 def _check_usable(path: Path, picture: Image.Image, max_pixels: int) -> None:
     if picture.width * picture.height > max_pixels:
         raise ImageError(
-            f"{path}: expected at most {max_pixels:,} pixels. "
+            f"{printable(path)}: expected at most {max_pixels:,} pixels. "
             f"Received: {picture.width} x {picture.height}."
         )
-    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
+    # Not `n_frames`: counting a TIFF's pages takes hours where a small file lists very many.
+    if picture.format != "MPO" and getattr(picture, "is_animated", False):
         raise ImageError(
-            f"{path}: expected a single picture. Received: {picture.n_frames} frames or pages."  # type: ignore[attr-defined]
+            f"{printable(path)}: expected a single picture. Received: several frames or pages."
         )
     if _has_deep_channels(picture):
-        raise ImageError(f"{path}: expected 8 bits a channel. Received: more.")
+        raise ImageError(f"{printable(path)}: expected 8 bits a channel. Received: more.")
     if picture.mode in ("LAB", "HSV"):
-        raise ImageError(f"{path}: expected grey, RGB or CMYK. Received: {picture.mode}.")
+        raise ImageError(
+            f"{printable(path)}: expected grey, RGB or CMYK. Received: {picture.mode}."
+        )
 
 
 def _has_deep_channels(picture: Image.Image) -> bool:
@@ -287,10 +328,9 @@ def _decode(opened: Image.Image) -> Picture:
     has_alpha = opened.has_transparency_data
     if opened.mode == "CMYK":
         image, icc_profile = _cmyk_to_rgb(opened, icc_profile), None
-    elif grey:
-        image = opened.convert("LA" if has_alpha else "L")
     else:
-        image = opened.convert("RGBA" if has_alpha else "RGB")
+        mode = ("L" if grey else "RGB") + ("A" if has_alpha else "")
+        image = opened if opened.mode == mode else opened.convert(mode)
 
     channels = np.asarray(image)
     if channels.ndim == 2:

@@ -9,10 +9,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from tidenhance.errors import did_you_mean
-from tidenhance.strict_yaml import Key
+from tidenhance.strict_yaml import Key, short
 
 Report = Callable[[Key, str], None]
 Schema = dict[str, Any]
+
+# A hostile file of a megabyte could hold so many mistakes that finding words for all takes hours.
+MOST = 100
 
 _NOUNS = {
     "integer": "a whole number",
@@ -36,7 +39,7 @@ _BOUNDS = {
 def report_all(
     error: ValidationError, schema: Schema, report: Report, prefix: Key = (), owner: str = ""
 ) -> None:
-    """Report each mistake, with what `schema` allows in its place.
+    """Report each mistake, the first `MOST` and one, with what `schema` allows in its place.
 
     Args:
         error: what pydantic found.
@@ -45,7 +48,7 @@ def report_all(
         prefix: the key of what was validated.
         owner: what takes the keys at the top of it, as in `network 'mirnet' takes`.
     """
-    for problem in error.errors():
+    for problem in error.errors()[: MOST + 1]:
         location, received = problem["loc"], f"Received: {shown(problem['input'])}."
         if problem["type"] == "extra_forbidden":
             _, section = _at(schema, location[:-1])
@@ -75,12 +78,12 @@ def one_of(names: Sequence[str], received: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as YAML writes it, cut where it is long."""
+    """Return a value as YAML writes it, on one line, cut where it is long."""
     try:
         text = repr(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
         text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
+    return short(text)
 
 
 def _at(schema: Schema, location: Sequence[str | int]) -> tuple[Key, Schema]:

@@ -246,6 +246,8 @@ def _started(run: Path) -> int | None:
 def _summary(run: Path) -> Summary:
     # Not the validated config: that would import TensorFlow.
     try:
+        if not (run / CONFIG).is_file():
+            raise RunError(f"{run / CONFIG}: expected a file.")  # a pipe would be waited for
         config, _ = config_module.read(run / CONFIG)
         history = read_history(run)
         scores = read_scores(run)

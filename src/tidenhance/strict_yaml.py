@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from tidenhance.errors import ConfigError
+from tidenhance.errors import ConfigError, printable
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
@@ -43,13 +43,17 @@ class _Loader(yaml.SafeLoader):
         line = start.line + 1
         if isinstance(event, yaml.AliasEvent):
             self.get_event()  # type: ignore[no-untyped-call]
-            self.refused.append((line, f"aliases are not allowed. Received: *{event.anchor}."))
+            self.refused.append(
+                (line, f"aliases are not allowed. Received: *{short(event.anchor)}.")
+            )
             return yaml.ScalarNode(f"{_TAG}null", "", start, end)
         if event.anchor is not None:
-            self.refused.append((line, f"anchors are not allowed. Received: &{event.anchor}."))
+            self.refused.append(
+                (line, f"anchors are not allowed. Received: &{short(event.anchor)}.")
+            )
             event.anchor = None
         if event.tag is not None:
-            shown = event.tag.replace(_TAG, "!!")
+            shown = short(event.tag.replace(_TAG, "!!"))
             self.refused.append((line, f"tags are not allowed. Received: {shown}."))
             event.tag = None
         self._depth += 1
@@ -136,7 +140,13 @@ def dump(data: Any) -> str:
 
 def dotted(key: Key) -> str:
     """Return a key as it is written in `KEY=VALUE`, as in `training.epochs`."""
-    return ".".join(part if part.isprintable() else repr(part) for part in map(str, key))
+    return ".".join(short(part if part.isprintable() else repr(part)) for part in map(str, key))
+
+
+def short(text: object) -> str:
+    """Return text on one line, cut where it is long."""
+    line = printable(text)
+    return line if len(line) <= 80 else line[:77] + "..."
 
 
 def _construct(

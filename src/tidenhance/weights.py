@@ -11,6 +11,7 @@ from typing import Any
 
 import h5py
 import keras
+import numpy as np
 
 from tidenhance import components, runs
 from tidenhance.config import Config
@@ -72,6 +73,9 @@ def load(network: keras.Model, path: Path) -> None:
         with warnings.catch_warnings(action="error", category=UserWarning):
             check_arrays(path, network.weights)
             _without_optimiser(network).load_weights(path)
+        for variable in network.weights:
+            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+                raise ValueError(f"{variable.path} is not finite")
     except (OSError, ValueError, KeyError, RuntimeError, UserWarning) as error:
         reason = str(error).partition("\n")[0]
         raise RunError(f"{path}: not the weights of this {network.name}: {reason}") from error

@@ -1,8 +1,10 @@
 import itertools
 import json
 import math
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,6 +184,27 @@ def test_damaged_pictures_are_named(tree):
         assert lines[level - 2].startswith(str(distorted / f"i01_01_{level}.bmp"))
         assert reason in lines[level - 2]
     assert check(tree)["pairs"] == {"train": 3, "val": 3, "test": 0}
+
+
+def test_what_is_no_file_is_named(tree):
+    made = {
+        "i01_01_1.bmp": (lambda path: path.mkdir(), "Received: a folder"),
+        "i01_01_2.bmp": (os.mkfifo, "Received: a pipe or a device"),
+        "i01_01_3.bmp": (lambda path: path.symlink_to(path), "Too many levels of symbolic links"),
+        "i01_01_4.bmp": (
+            lambda path: path.symlink_to("none"),
+            "a link to a file that is not there",
+        ),
+        "i01_01_5.bmp": (Path.touch, "an empty file"),
+    }
+    for name, (make, _) in made.items():
+        (tree / "distorted_images" / name).unlink()
+        make(tree / "distorted_images" / name)
+    lines = problems(tree)
+    assert len(lines) == len(made)
+    for line, (name, (_, reason)) in zip(lines, made.items(), strict=True):
+        assert line.startswith(f"{tree}/distorted_images/{name}: ")
+        assert reason in line
 
 
 def test_a_damaged_reference_is_one_line(tree):

@@ -1,8 +1,11 @@
+import os
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from tidenhance.data.pairs import (
@@ -45,6 +48,22 @@ def test_refuses_two_sizes(pair):
     assert "its reference clean.bmp, 8 x 6. Received: 6 x 8." in message
 
 
+def deepen(path):
+    """Make the picture one of 16 bits a channel, which Pillow reads as if it had 8."""
+    tifffile.imwrite(path, np.zeros((6, 8, 3), np.uint16), photometric="rgb")
+
+
+def replace(path, make):
+    path.unlink()
+    make(path)
+
+
+def bomb(path):
+    """Let the file declare 30,000 x 30,000 pixels; a BMP says so in its bytes 18 to 25."""
+    content = path.read_bytes()
+    path.write_bytes(content[:18] + struct.pack("<ii", 30_000, 30_000) + content[26:])
+
+
 @pytest.mark.parametrize("which", ["distorted", "reference"])
 @pytest.mark.parametrize(
     ("damage", "reason"),
@@ -54,6 +73,13 @@ def test_refuses_two_sizes(pair):
         (lambda path: path.write_bytes(b""), "an empty file"),
         (lambda path: Image.new("L", (8, 6)).save(path), "expected 8-bit RGB. Received: mode L"),
         (lambda path: path.unlink(), "no such file"),
+        (deepen, "expected 8-bit RGB. Received: mode RGB, more than 8 bits a channel"),
+        (lambda path: Image.new("I;16", (8, 6)).save(path, "TIFF"), "Received: mode I;16"),
+        (lambda path: replace(path, Path.mkdir), "Received: a folder"),
+        (lambda path: replace(path, os.mkfifo), "Received: a pipe or a device"),
+        (lambda path: replace(path, lambda p: p.symlink_to(p)), "Too many levels of symbolic"),
+        (lambda path: replace(path, lambda p: p.symlink_to("no")), "a link to a file that is not"),
+        (bomb, "expected at most 178,956,970 pixels"),
     ],
 )
 def test_names_the_file_at_fault(pair, which, damage, reason):
@@ -62,6 +88,7 @@ def test_names_the_file_at_fault(pair, which, damage, reason):
     with pytest.raises(ImageError, match=re.escape(str(path))) as caught:
         read(pair)
     assert reason in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 def test_shared_names_references_in_two_splits_or_twice_in_one():
@@ -82,14 +109,36 @@ def test_index_ignores_case_and_hidden_files(tmp_path):
 
 def test_listing_what_is_no_folder(tmp_path):
     (tmp_path / "file").touch()
+    (tmp_path / "circle").symlink_to("circle")
     for path, reason in (
         (tmp_path / "absent", "no such folder"),
         (tmp_path / "file", "Received: a file"),
         (tmp_path / "file" / "inside", "Received: a file"),
+        (tmp_path / "circle", "cannot be listed: Too many levels of symbolic links"),
+        (tmp_path / "line\nbreak", r"line\\nbreak: no such folder"),
         (Path("nul\0"), "cannot be listed"),
     ):
         with pytest.raises(DataError, match=reason):
             files_in(path)
+
+
+def test_a_folder_that_one_may_not_read(tmp_path, monkeypatch):
+    (tmp_path / "folder").mkdir(mode=0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    user = os.geteuid()
+    os.seteuid(user or 65534)  # root may read everything
+    try:
+        with pytest.raises(DataError, match="folder: cannot be listed: Permission denied"):
+            files_in(Path("folder"))
+    finally:
+        os.seteuid(user)
+
+
+def test_problems_take_a_line_each_whatever_the_names():
+    with pytest.raises(DataError) as caught:
+        raise_problems(Path("he\nre"), ["a\nb.png: missing"])
+    assert str(caught.value) == "he\\nre:\n  a\\nb.png: missing"
 
 
 def test_problems_are_listed_up_to_a_number():

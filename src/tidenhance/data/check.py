@@ -15,7 +15,7 @@ from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.datasets.tid2013 import Key
 from tidenhance.data.pairs import SPLITS, Split, index_by_name, size_of
-from tidenhance.errors import ImageError
+from tidenhance.errors import ImageError, printable
 from tidenhance.progress import Progress, ignore
 
 LEVEL = 5
@@ -71,13 +71,15 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
             sizes[size_of(picture)] += 1
             if picture.shape != reference.shape:
                 problems.append(
-                    f"{path}: expected the size of its reference {reference_path.name},"
+                    f"{printable(path)}: expected the size of its reference {reference_path.name},"
                     f" {size_of(reference)}. Received: {size_of(picture)}."
                 )
                 continue
             values[key] = psnrc(reference, picture)
             if math.isinf(values[key]):
-                problems.append(f"{path}: the same as its reference {reference_path.name}")
+                problems.append(
+                    f"{printable(path)}: the same as its reference {reference_path.name}"
+                )
     progress(len(tid2013.REFERENCES), len(tid2013.REFERENCES))
     if len(sizes) > 1:
         problems.append(f"pictures of several sizes: {', '.join(sizes)}")
@@ -120,7 +122,7 @@ def _names_at_fault(
     ):
         lines += tid2013.colliding_lines(folder, index, index)
         lines += [
-            f"{folder}/{paths[0].name}: not part of TID2013"
+            f"{folder}/{printable(paths[0].name)}: not part of TID2013"
             for name, paths in index.items()
             if name not in known
         ]

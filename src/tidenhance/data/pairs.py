@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidenhance import images
-from tidenhance.errors import DataError
+from tidenhance.errors import DataError, printable
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -58,7 +58,8 @@ def read(
     distorted, reference = read_rgb(pair.distorted), read_rgb(pair.reference)
     if distorted.shape != reference.shape:
         raise DataError(
-            f"{pair.distorted}: expected the size of its reference {pair.reference.name},"
+            f"{printable(pair.distorted)}: expected the size of its reference"
+            f" {printable(pair.reference.name)},"
             f" {size_of(reference)}. Received: {size_of(distorted)}."
         )
     return distorted, reference
@@ -84,12 +85,12 @@ def files_in(folder: Path) -> list[Path]:
     try:
         return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except FileNotFoundError as error:
-        raise DataError(f"{folder}: no such folder.") from error
+        raise DataError(f"{printable(folder)}: no such folder.") from error
     except NotADirectoryError as error:
-        raise DataError(f"{folder}: expected a folder. Received: a file.") from error
+        raise DataError(f"{printable(folder)}: expected a folder. Received: a file.") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{folder}: cannot be listed: {reason}.") from error
+        raise DataError(f"{printable(folder)}: cannot be listed: {reason}.") from error
 
 
 def index_by_name(folder: Path) -> dict[str, list[Path]]:
@@ -114,4 +115,4 @@ def raise_problems(where: Path, problems: Iterable[str], most: int = 40) -> None
     if not listed:
         return
     rest = [f"… and {len(listed) - most} more"] if len(listed) > most else []
-    raise DataError("\n  ".join([f"{where}:", *listed[:most], *rest]))
+    raise DataError("\n  ".join([f"{printable(where)}:", *map(printable, listed[:most]), *rest]))

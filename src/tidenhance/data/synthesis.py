@@ -25,7 +25,7 @@ from tidenhance.data import distortions, sample
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import files_in, size_of
-from tidenhance.errors import DataError, TidenhanceError, WriteError
+from tidenhance.errors import DataError, TidenhanceError, WriteError, printable
 from tidenhance.files import write_text
 
 Pixels = NDArray[np.uint8]
@@ -80,7 +80,9 @@ def reference_pictures(source: str, size: tuple[int, int] = SIZE) -> dict[str, P
     except DataError as error:
         raise DataError(f"{error} Expected photographs in it, or the word 'sample'.") from error
     if not 1 <= len(paths) <= len(tid2013.REFERENCES):
-        raise DataError(f"{source}: expected 1 to 25 photographs. Received: {len(paths)}.")
+        raise DataError(
+            f"{printable(source)}: expected 1 to 25 photographs. Received: {len(paths)}."
+        )
     pictures = {
         path.name: _crop(images.read_picture(path).pixels, size, str(path)) for path in paths
     }
@@ -161,9 +163,11 @@ def _claim(root: Path, references: Sequence[Pixels], seed: int) -> None:
                 if found.get("seed") == seed
                 else f"with the seed {found.get('seed')}. Received: {seed}"
             )
-            raise DataError(f"{root}: holds pictures made {made}. Give another --out.")
+            raise DataError(f"{printable(root)}: holds pictures made {made}. Give another --out.")
     elif files_in(root):
-        raise DataError(f"{root}: expected an empty or new folder, or one made by data synth.")
+        raise DataError(
+            f"{printable(root)}: expected an empty or new folder, or one made by data synth."
+        )
     else:
         write_text(path, json.dumps(record, indent=2) + "\n")
 
@@ -172,18 +176,24 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise DataError(f"{folder}: expected a folder, or nothing. Received: a file.") from error
+        raise DataError(
+            f"{printable(folder)}: expected a folder, or nothing. Received: a file."
+        ) from error
     except OSError as error:
-        raise WriteError(f"{folder}: cannot be made: {error.strerror or error}.") from error
+        raise WriteError(
+            f"{printable(folder)}: cannot be made: {error.strerror or error}."
+        ) from error
 
 
 def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}.") from error
+        raise DataError(f"{printable(path)}: cannot be read: {error}.") from error
     if not isinstance(record, dict):
-        raise DataError(f"{path}: expected what data synth writes. Received: something else.")
+        raise DataError(
+            f"{printable(path)}: expected what data synth writes. Received: something else."
+        )
     return record
 
 

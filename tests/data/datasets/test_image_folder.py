@@ -100,11 +100,13 @@ def test_all_problems_are_listed(folders):
         for path in (folders / "other" / folder).iterdir():
             path.rename(folders / folder / path.name)
     Image.new("RGB", (4, 4)).save(folders / "reference" / "city_1.jpg")
+    Image.new("RGB", (4, 4)).save(folders / "distorted" / "city_2.tif")
     assert problems(folders, ["bridge*", "lonely", "town_*"], ["city_*", "bridge_night"]) == [
         "reference/city_1.png: city_1.jpg has its name",
         "splits.train: no reference matches 'town_*'.",
         "reference/bridge_night: in the splits train and val",
         "distorted/_.png: no reference of that name",
+        "distorted/city_2.tif: city_2.BMP has its name",
         "distorted/stray.png: no reference of that name",
         "reference/lonely: no distorted picture",
     ]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tidenhance import images
 from tidenhance.data.pairs import SPLITS, Pair, Pairs, Split, files_in, raise_problems
-from tidenhance.errors import DataError, did_you_mean
+from tidenhance.errors import DataError, did_you_mean, printable
 
 Patterns = Annotated[list[str], Field(min_length=1)]
 
@@ -50,9 +50,10 @@ def load(
         splits: patterns of the references' names (without ending) in each split.
 
     Raises:
-        DataError: a folder is missing or holds no pictures, two references have one name, a
-            distorted picture has no reference, a reference matches two splits or has no distorted
-            picture, or a pattern matches no reference; all such names are listed.
+        DataError: a folder is missing or holds no pictures, two references or two distorted
+            pictures have one name, a distorted picture has no reference, a reference matches two
+            splits or has no distorted picture, or a pattern matches no reference; all such names
+            are listed.
     """
     if root is None:
         raise DataError(
@@ -80,7 +81,10 @@ def load(
                     )
 
     pairs: Pairs = {split: [] for split in SPLITS}
+    named: dict[str, Path] = {}
     for path in _pictures(folder / distorted):
+        if named.setdefault(path.stem, path) != path:
+            problems.append(f"{distorted}/{path.name}: {named[path.stem].name} has its name")
         owner = _owner(path.stem, references)
         if owner is None:
             problems.append(f"{distorted}/{path.name}: no reference of that name")
@@ -104,7 +108,7 @@ def load(
 def _pictures(folder: Path) -> list[Path]:
     pictures = [path for path in files_in(folder) if images.is_picture_name(path)]
     if not pictures:
-        raise DataError(f"{folder}: expected pictures in it. Received: none.")
+        raise DataError(f"{printable(folder)}: expected pictures in it. Received: none.")
     return pictures
 
 

@@ -18,7 +18,7 @@ from tidenhance.data.pairs import (
     raise_problems,
     shared,
 )
-from tidenhance.errors import DataError
+from tidenhance.errors import DataError, printable
 
 REFERENCES = tuple(range(1, 26))
 TYPES = tuple(range(1, 25))
@@ -221,6 +221,6 @@ def find_root(root: str | None) -> Path:
             *folder.absolute().parent.glob(DISTORTED_FOLDER),
             *sorted(folder.glob(f"*/{DISTORTED_FOLDER}")),
         ]
-        hint = f" Did you mean '{near[0].parent}'?" if near else f"\n{HOW_TO_GET}"
-        raise DataError(f"{folder}: expected {' and '.join(missing)} in it.{hint}")
+        hint = f" Did you mean '{printable(near[0].parent)}'?" if near else f"\n{HOW_TO_GET}"
+        raise DataError(f"{printable(folder)}: expected {' and '.join(missing)} in it.{hint}")
     return folder
