@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import tensorflow as tf
 
 from tidenhance import device
 from tidenhance.errors import DeviceError
@@ -49,3 +50,21 @@ def test_the_cpu_can_always_be_used():
     kind, name = device.use("cpu")
     assert kind == "cpu"
     assert name.startswith("CPU, ")
+
+
+def graph_optimiser_is_off() -> bool:
+    return bool(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer"))
+
+
+def test_the_graph_optimiser_is_off_while_a_cpu_trains():
+    with device.graph_optimiser_for_training("cpu"):
+        assert graph_optimiser_is_off()
+    assert not graph_optimiser_is_off()
+    with device.graph_optimiser_for_training("gpu"):
+        assert not graph_optimiser_is_off()
+
+
+def test_batches_are_copied_ahead_to_a_gpu_only():
+    batches = tf.data.Dataset.range(3)
+    assert device.prefetched(batches, "cpu") is batches
+    assert device.prefetched(batches, "gpu") is not batches

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import layers
 
 from tidenhance import summary
+from tidenhance.config import Training
 from tidenhance.networks import mirnet, plain_cnn, residual_cnn
 
 
@@ -123,6 +124,18 @@ def test_memory_grows_in_proportion_to_the_batch() -> None:
     one, four = (summary.training_memory(network, batch, 64, 64) - weights for batch in (1, 4))
     assert four == 4 * one
     assert one > 6 * 64 * 64 * 16 * 4
+
+
+def test_memory_is_told_for_every_number_of_accumulation_steps() -> None:
+    training = Training(epochs=1, batch_size=6, gradient_accumulation_steps=3, learning_rate=1e-3)
+    network = plain_cnn.build(channels=[4])
+    found = summary.describe(network, training, 32, 32)
+    told = found["training_memory_bytes_by_accumulation"]
+    assert list(told) == [1, 2, 3, 6]
+    assert told[1] == summary.training_memory(network, 6, 32, 32)
+    assert told[3] == summary.training_memory(network, 2, 32, 32, accumulated=True)
+    assert (found["training_memory_bytes"], found["pictures_at_once"]) == (told[3], 2)
+    assert told[1] > told[2] > told[3] > told[6]
 
 
 def test_looking_at_a_network_does_not_change_it(tmp_path) -> None:

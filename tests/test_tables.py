@@ -132,15 +132,22 @@ def test_a_summary(capsys):
             "sees_whole_picture": True,
             "pictures_at_once": 8,
             "training_memory_bytes": 3 * 2**29,
+            "gradient_accumulation_steps": 2,
+            "training_memory_bytes_by_accumulation": {1: 3 * 2**30, 2: 3 * 2**29},
+            "machine_memory_bytes": 2**31,
         }
     )
-    assert lines(capsys)[-6:] == [
+    assert lines(capsys)[-8:] == [
         "",
         "layers: 1,339, the input counted",
         "parameters: 44,157,007",
         "multiply-adds: 12,345 for 512 x 384",
         "receptive field: 15 pixels, and the whole picture through global pooling",
-        "memory to train 8 x 512 x 384 at once: about 1.5 GiB (estimate)",
+        "memory to train with gradient_accumulation_steps=1: about 3.0 GiB for 512 x 384"
+        " (estimate), more than this machine has",
+        "memory to train with gradient_accumulation_steps=2: about 1.5 GiB for 512 x 384"
+        " (estimate), as configured",
+        "memory of this machine: 2.0 GiB",
     ]
 
 

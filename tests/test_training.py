@@ -24,7 +24,7 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tidenhance import checkpoints, epoch_log, runs, session, training, validation, weights
+from tidenhance import checkpoints, epoch_log, runs, session, steps, training, validation, weights
 from tidenhance import config as configs
 from tidenhance.config import Config
 from tidenhance.data import pipeline
@@ -149,11 +149,18 @@ def test_doing_nothing_is_measured_on_the_pairs_as_they_are_fed(load) -> None:
     assert found["val_psnr"] == pytest.approx(psnr.mean(), rel=1e-5)
 
 
-def test_accumulated_gradients_are_those_of_the_whole_batch(load, tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch_size", [4, 3])
+def test_accumulated_gradients_are_those_of_the_whole_batch(
+    load, tmp_path: Path, batch_size: int
+) -> None:
+    """Of four pairs, batches of 3 and 1 too, in micro-batches of one."""
+    batch = f"training.batch_size={batch_size}"
     whole, accumulated = (
-        train(load("training.batch_size=4", "training.epochs=3", *more), "small", tmp_path / "runs")
-        for more in ((), ("training.gradient_accumulation_steps=2",))
+        train(load(batch, "training.epochs=3", *more), "small", tmp_path / "runs")
+        for more in ((), (f"training.gradient_accumulation_steps={batch_size}",))
     )
+    for row, same in zip(history(whole), history(accumulated), strict=True):
+        assert row == pytest.approx(same, rel=1e-5)
     for a, b in zip(
         weights.trained_network(whole)[0].get_weights(),
         weights.trained_network(accumulated)[0].get_weights(),
@@ -351,7 +358,7 @@ def test_a_run_can_be_evaluated_from_any_folder(
         ([], 4),
         # Batches of 3 and 1 of the four pairs, 2 on average.
         (["training.batch_size=3", "training.steps_per_epoch=3"], 6),
-        (["training.batch_size=2", "training.gradient_accumulation_steps=2"], 4),
+        (["training.batch_size=4", "training.gradient_accumulation_steps=2"], 4),
     ],
 )
 def test_images_per_second_count_the_pictures_that_were_fed(
@@ -421,6 +428,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, *, save: int, after: bool) -> None:
         (),
         ("training.batch_size=4", "training.gradient_accumulation_steps=2"),
         ("training.precision=mixed_bfloat16",),
+        ("training.steps_per_execution=2",),
     ],
 )
 def test_a_run_cut_off_anywhere_comes_to_the_same_end(
@@ -584,14 +592,13 @@ def test_the_batch_of_a_loss_that_is_not_finite_is_named(
 ) -> None:
     config = load("training.steps_per_epoch=5", "training.batch_size=1")
     feed = training._feed(config, training._pairs(config))
-    real, seen = keras.Model.train_step, []
+    real, calls = steps.training, iter(range(100))
 
-    def poisoned(model: keras.Model, data: Any) -> Any:
-        logs = real(model, data)
-        seen.append(1)
-        return {**logs, "loss": tf.where(model.optimizer.iterations < 7, 1.0, np.nan)}
+    def poisoned(*arguments: Any, **options: Any) -> steps.Step:
+        step = real(*arguments, **options)
+        return lambda batch: step(batch) | ({"loss": np.nan} if next(calls) == 6 else {})
 
-    monkeypatch.setattr(keras.Model, "train_step", poisoned)
+    monkeypatch.setattr(steps, "training", poisoned)
     with pytest.raises(TidenhanceError, match="loss became nan at step 2 of epoch 2") as caught:
         train(config, "small", tmp_path / "runs")
     _, [index] = pipeline.batch(6, pairs=4, batch_size=1, seed=1)

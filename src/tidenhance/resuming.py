@@ -14,6 +14,7 @@ FREE = (
     "training.checkpoint_every",
     "training.device",
     "training.xla",
+    "training.steps_per_execution",
     "training.cache_gib",
     "data.root",
     "logging",

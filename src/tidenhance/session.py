@@ -23,10 +23,12 @@ import tensorflow as tf
 from tidenhance import (
     checkpoints,
     curves,
+    device,
     epoch_log,
     interruption,
     runs,
     schedules,
+    steps,
     summary,
     validation,
 )
@@ -49,22 +51,20 @@ class Feed:
         training: returns the training batches from the one of the given number on.
         validation: the validation batches.
         steps: steps of an epoch.
-        micro_batches: batches of a step.
-        batch_size: pairs of a batch.
+        batch_size: pairs of a step.
     """
 
     pairs: Pairs
     training: Callable[[int], tf.data.Dataset]
     validation: tf.data.Dataset
     steps: int
-    micro_batches: int
     batch_size: int
 
     @property
     def pictures(self) -> int:
         """Pictures of an epoch; the last batch of each pass over the pairs may be smaller."""
         pairs = len(self.pairs["train"])
-        return round(self.steps * self.micro_batches * pairs / math.ceil(pairs / self.batch_size))
+        return round(self.steps * pairs / math.ceil(pairs / self.batch_size))
 
     @property
     def digest(self) -> str:
@@ -84,12 +84,10 @@ class Session:
     request: interruption.Request
     bar: epoch_log.Bar
 
-    def train_epoch(
-        self, step: validation.Step, batches: Iterator[Any], start: Progress
-    ) -> Progress:
+    def train_epoch(self, advance: steps.Advance, start: Progress) -> Progress:
         """Take the steps that are left of the epoch; return the progress, with `logs`."""
         done = start
-        every = self.config.training.checkpoint_every
+        at_once, every = self._steps_at_once()
         begun = saved = time.perf_counter()
         self.network.optimizer.learning_rate = schedules.learning_rate(
             self.config.training, start.val_losses
@@ -97,23 +95,28 @@ class Session:
         if start.step == 0:
             self.network.reset_metrics()
         while done.step < self.feed.steps:
-            for _ in range(self.feed.micro_batches):
-                logs = step(next(batches))
-            self._check_finite(float(logs["loss"]), done)
+            count = min(at_once, self.feed.steps - done.step, every - done.step % every)
+            logs = advance(count)
+            self._check_finite(float(logs["loss"]), done, count)
             now = time.perf_counter()
-            done = replace(done, step=done.step + 1, seconds=start.seconds + now - begun)
+            done = replace(done, step=done.step + count, seconds=start.seconds + now - begun)
             if done.step == self.feed.steps:
                 done = replace(done, logs={name: float(value) for name, value in logs.items()})
             self.bar.move_to(len(done.history), done.step, logs)
             self.stop_if_asked(done)
-            due_by_steps = every.steps and done.step % every.steps == 0
-            due_by_time = every.minutes and now - saved > 60 * every.minutes
-            if (due_by_steps or due_by_time) and not done.logs:
+            minutes = self.config.training.checkpoint_every.minutes
+            due = done.step % every == 0 or (minutes and now - saved > 60 * minutes)
+            if due and not done.logs:
                 checkpoints.save(self.run, self.network, done)
                 saved = time.perf_counter()
         return done
 
-    def validate(self, step: validation.Step, trained: Progress) -> Progress:
+    def _steps_at_once(self) -> tuple[int, int]:
+        """Return how many steps are taken in one call, and after how many there is a checkpoint."""
+        every = self.config.training.checkpoint_every.steps or self.feed.steps
+        return self.config.training.steps_per_execution, every
+
+    def validate(self, step: steps.Step, trained: Progress) -> Progress:
         """Return the progress with the epoch's row in its history."""
         begun = time.perf_counter()
         epoch = len(trained.history)
@@ -153,21 +156,21 @@ class Session:
                 number,
             )
 
-    def _check_finite(self, loss: float, before: Progress) -> None:
+    def _check_finite(self, loss: float, before: Progress, count: int) -> None:
         if math.isfinite(loss):
             return
         pairs = self.feed.pairs["train"]
-        last = _first_batch(self.feed, before) + self.feed.micro_batches
-        indices = [
-            index
-            for number in range(last - self.feed.micro_batches, last)
-            for index in pipeline.batch(
+        first = _first_batch(self.feed, before)
+        batches = [
+            pipeline.batch(
                 number, pairs=len(pairs), batch_size=self.feed.batch_size, seed=self.config.seed
             )[1]
+            for number in range(first, first + count)
         ]
-        files = ", ".join(str(pairs[index].distorted) for index in indices)
+        files = ", ".join(str(pairs[index].distorted) for batch in batches for index in batch)
+        last = f" to {before.step + count}" if count > 1 else ""
         raise TidenhanceError(
-            f"The loss became {loss} at step {before.step + 1} of epoch"
+            f"The loss became {loss} at step {before.step + 1}{last} of epoch"
             f" {len(before.history) + 1}, on {files}. {self._advice}"
         )
 
@@ -185,10 +188,9 @@ def fit(
     run: Path,
     feed: Feed,
     progress: Progress,
-    device_name: str,
+    kind: device.Kind,
 ) -> None:
     """Train epoch after epoch. The checkpoints come first; all other files follow from them."""
-    logger.info("device: %s", device_name)
     logger.info("network: %s, %s parameters", network.name, f"{network.count_params():,}")
     logger.info(
         "pairs: %d to train on, %d to validate on",
@@ -206,21 +208,24 @@ def fit(
         if config.logging.tensorboard
         else None
     )
-    train_step, test_step = (
-        tf.function(step, reduce_retracing=True, jit_compile=network.jit_compile, autograph=False)
-        for step in (network.train_step, network.test_step)
+    batches = device.prefetched(feed.training(_first_batch(feed, progress)), kind)
+    advance = steps.advancing(
+        steps.training(network, micro_batch_size=_micro_batch_size(config)),
+        iter(batches),
+        together=config.training.steps_per_execution > 1,
     )
-    batches = iter(feed.training(_first_batch(feed, progress)))
+    test_step = steps.validation(network)
     advice = "stopping after this step, with a checkpoint; once more stops at once"
     with (
         _tensorflows_errors(),
+        device.graph_optimiser_for_training(kind),
         interruption.requests(advice) as request,
         epoch_log.bar(rich.get_console(), feed.steps, config.training.epochs) as bar,
     ):
         session = Session(network, config, run, feed, request, bar)
         while not schedules.is_over(config.training, progress.val_losses):
             if not progress.logs:
-                progress = session.train_epoch(train_step, batches, progress)
+                progress = session.train_epoch(advance, progress)
             progress = session.validate(test_step, progress)
             checkpoints.save(run, network, progress)
             _write_results(run, progress, identity)
@@ -237,14 +242,18 @@ def fit(
 
 
 def _first_batch(feed: Feed, progress: Progress) -> int:
-    return (len(progress.history) * feed.steps + progress.step) * feed.micro_batches
+    return len(progress.history) * feed.steps + progress.step
+
+
+def _micro_batch_size(config: Config) -> int | None:
+    accumulation = config.training.gradient_accumulation_steps
+    return config.training.batch_size // accumulation if accumulation > 1 else None
 
 
 def _describe(network: keras.Model, config: Config, run: Path) -> None:
     """Write what the network is made of and what it costs at TID2013's picture size."""
-    at_once = config.training.batch_size // config.training.gradient_accumulation_steps
     width, height = 512, 384
-    figures = summary.describe(network, at_once, height, width)
+    figures = summary.describe(network, config.training, height, width)
     write_text(run / runs.NETWORK, json.dumps(figures, indent=2) + "\n")
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
 import keras
+
+from tidenhance.config import Training
 
 BYTES_PER_FLOAT = 4
 
@@ -39,9 +43,19 @@ class _Call:
     outputs: list[keras.KerasTensor]
 
 
-def describe(model: keras.Model, batch_size: int, height: int, width: int) -> dict[str, Any]:
-    """Return a network's figures at an input size, under the names that `summary --json` prints."""
+def describe(model: keras.Model, training: Training, height: int, width: int) -> dict[str, Any]:
+    """Return a network's figures at an input size, under the names that `summary --json` prints.
+
+    Among them is the memory of a training step for each number of accumulation steps that the
+    batch size can be divided by, beside the machine's own.
+    """
     field = receptive_field(model)
+    accumulation = training.gradient_accumulation_steps
+    memory = {
+        n: training_memory(model, training.batch_size // n, height, width, accumulated=n > 1)
+        for n in range(1, training.batch_size + 1)
+        if training.batch_size % n == 0
+    }
     return {
         "network": model.name,
         "layers": len(model.layers),
@@ -51,8 +65,11 @@ def describe(model: keras.Model, batch_size: int, height: int, width: int) -> di
         "multiply_adds": multiply_adds(model, height, width),
         "receptive_field": field.pixels,
         "sees_whole_picture": field.is_global,
-        "pictures_at_once": batch_size,
-        "training_memory_bytes": training_memory(model, batch_size, height, width),
+        "pictures_at_once": training.batch_size // accumulation,
+        "training_memory_bytes": memory[accumulation],
+        "gradient_accumulation_steps": accumulation,
+        "training_memory_bytes_by_accumulation": memory,
+        "machine_memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "layer_table": layer_table(model),
     }
 
@@ -99,16 +116,21 @@ def multiply_adds(model: keras.Model, height: int, width: int) -> int:
     return sum(_layer_multiply_adds(call) for call in _calls(model, height, width))
 
 
-def training_memory(model: keras.Model, batch_size: int, height: int, width: int) -> int:
+def training_memory(
+    model: keras.Model, batch_size: int, height: int, width: int, *, accumulated: bool = False
+) -> int:
     """Return an estimate, in bytes, of the memory that a training step takes at its peak.
 
-    Counted are the weights four times (with gradients and Adam's two moments), every layer's
-    output, which the backward pass needs, and four times the largest output (two gradients and a
-    convolution's work space). TensorFlow itself and cached pictures come on top; plain128 at
-    (8, 384, 512, 3), for which this gives 8.1 GB, was measured to take 8.6 GB in all.
+    Counted are the weights four times (with gradients and Adam's two moments; where gradients are
+    `accumulated`, twice more, for their sum before and after), every layer's output, which the
+    backward pass needs, and four times the largest output (two gradients and a convolution's work
+    space). TensorFlow itself and cached pictures come on top; plain128 at (8, 384, 512, 3), for
+    which this gives 8.1 GB, was measured to take 8.6 GB in all.
     """
     outputs = [math.prod(x.shape[1:]) for c in _calls(model, height, width) for x in c.outputs]
-    floats = 4 * model.count_params() + batch_size * (sum(outputs) + 4 * max(outputs))
+    floats = (6 if accumulated else 4) * model.count_params() + batch_size * (
+        sum(outputs) + 4 * max(outputs)
+    )
     return BYTES_PER_FLOAT * floats
 
 
@@ -125,6 +147,7 @@ def layer_table(model: keras.Model) -> list[dict[str, Any]]:
     ]
 
 
+@functools.lru_cache(maxsize=2)
 def _calls(model: keras.Model, height: int | None, width: int | None) -> list[_Call]:
     """Return the calls of a functional network's layers in order, at an input size."""
     calls: list[_Call] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -116,10 +116,23 @@ def print_summary(figures: Mapping[str, Any]) -> None:
         f"parameters: {figures['parameters']:,}",
         f"multiply-adds: {figures['multiply_adds']:,} for {size}",
         f"receptive field: {figures['receptive_field']} pixels{whole}",
-        f"memory to train {figures['pictures_at_once']} x {size} at once:"
-        f" about {figures['training_memory_bytes'] / 2**30:.1f} GiB (estimate)",
+        *_memory_lines(figures, size),
     ):
         console().print(line, soft_wrap=True)
+
+
+def _memory_lines(figures: Mapping[str, Any], size: str) -> Iterator[str]:
+    """Yield what a training step takes, and how the machine's memory can be made to suffice."""
+    machine = figures["machine_memory_bytes"]
+    for accumulation, needed in figures["training_memory_bytes_by_accumulation"].items():
+        configured = int(accumulation) == figures["gradient_accumulation_steps"]
+        yield (
+            f"memory to train with gradient_accumulation_steps={accumulation}: about"
+            f" {needed / 2**30:.1f} GiB for {size} (estimate)"
+            f"{'' if needed < machine else ', more than this machine has'}"
+            f"{', as configured' if configured else ''}"
+        )
+    yield f"memory of this machine: {machine / 2**30:.1f} GiB"
 
 
 def print_check(found: Mapping[str, Any]) -> None:

@@ -41,6 +41,7 @@ from tidenhance.errors import (
     WriteError,
 )
 from tidenhance.files import remove_unfinished, write_text
+from tidenhance.fused_adam import FusedAdam
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         TidenhanceError: the loss became infinite or not a number.
         WriteError: a file of the run cannot be written.
     """
-    device_name, feed, network = _prepare(config)
+    used, feed, network = _prepare(config)
     if config.training.initial_weights is not None:
         initial = runs.find(config.training.initial_weights, folder)
         weights.load(network, initial / runs.BEST_WEIGHTS)
@@ -71,11 +72,12 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
     started = datetime.now().astimezone()
     run = runs.create(folder, config_name, started)
     with _working_on(run):
-        provenance = _provenance(config_name, device_name, started)
+        provenance = _provenance(config_name, used.name, started)
         resolved = _resolved(config, provenance)
         write_text(run / runs.CONFIG, config_module.dump(resolved))
         logger.info("run: %s", run)
-        session.fit(network, resolved, run, feed, _beginning(resolved, feed), device_name)
+        logger.info("device: %s", used.name)
+        session.fit(network, resolved, run, feed, _beginning(resolved, feed), used.kind)
     return run
 
 
@@ -91,12 +93,13 @@ def resume(run: Path, config: Config) -> Path:
         RunError: another process is training the run, or all its checkpoints are damaged.
         Others as `train`.
     """
-    device_name, feed, network = _prepare(config)
+    used, feed, network = _prepare(config)
     before = runs.read_config(run)
     with _working_on(run):
         remove_unfinished(run)
         remove_unfinished(run / runs.CHECKPOINTS)
         logger.info("run: %s", run)
+        logger.info("device: %s", used.name)
         found = checkpoints.newest(run)
         resolved = _resolved(config, before.provenance)
         if found is None:
@@ -120,18 +123,14 @@ def resume(run: Path, config: Config) -> Path:
         if resolved != before:
             write_text(run / runs.CONFIG, config_module.dump(resolved))
         _warn_of_other_versions(before.provenance)
-        session.fit(network, resolved, run, feed, progress, device_name)
+        session.fit(network, resolved, run, feed, progress, used.kind)
     return run
 
 
 def compile_network(network: keras.Model, config: Config, kind: device.Kind) -> None:
     """Give a network its optimiser, loss and metrics, with all the variables that they need."""
-    accumulation = config.training.gradient_accumulation_steps
     network.compile(
-        optimizer=keras.optimizers.Adam(
-            config.training.learning_rate,
-            gradient_accumulation_steps=accumulation if accumulation > 1 else None,
-        ),
+        optimizer=FusedAdam(config.training.learning_rate),
         loss=components.make("losses", config.loss.name, config.loss.options),
         metrics=validation.metrics(config),
         jit_compile=device.jit_compile(config.training.xla, kind),
@@ -144,20 +143,20 @@ def compile_network(network: keras.Model, config: Config, kind: device.Kind) -> 
     network.reset_metrics()
 
 
-def _prepare(config: Config) -> tuple[str, session.Feed, keras.Model]:
-    """Return the device's name, what to feed, and the compiled network."""
+def _prepare(config: Config) -> tuple[device.Used, session.Feed, keras.Model]:
+    """Return the device, what to feed, and the compiled network."""
     if config.logging.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ConfigError(
             "logging.tensorboard: TensorBoard is not installed:"
             " pip install 'tidenhance[tensorboard]'"
         )
-    kind, device_name = device.use(config.training.device)
+    used = device.use(config.training.device)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.training.precision)
     feed = _feed(config, _pairs(config))
     network = weights.build_network(config)
-    compile_network(network, config, kind)
-    return device_name, feed, network
+    compile_network(network, config, used.kind)
+    return used, feed, network
 
 
 def _pairs(config: Config) -> Pairs:
@@ -171,13 +170,11 @@ def _pairs(config: Config) -> Pairs:
 def _feed(config: Config, pairs: Pairs) -> session.Feed:
     training = config.training
     multiple = weights.size_multiple(config)
-    micro_batches = training.gradient_accumulation_steps
-    batch_size = training.batch_size // micro_batches
     return session.Feed(
         pairs=pairs,
         training=pipeline.training(
             pairs["train"],
-            batch_size=batch_size,
+            batch_size=training.batch_size,
             patch_size=training.patch_size,
             flips=training.augmentation.flips,
             rotations=training.augmentation.rotations,
@@ -193,8 +190,7 @@ def _feed(config: Config, pairs: Pairs) -> session.Feed:
             size_multiple=multiple,
         ),
         steps=training.steps_per_epoch or math.ceil(len(pairs["train"]) / training.batch_size),
-        micro_batches=micro_batches,
-        batch_size=batch_size,
+        batch_size=training.batch_size,
     )
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tidenhance import components
+from tidenhance import components, steps
 from tidenhance.config import Config
-
-Step = Callable[[Any], dict[str, tf.Tensor]]
 
 
 def metrics(config: Config) -> list[keras.metrics.Metric]:
@@ -41,7 +39,9 @@ def identity_figures(config: Config, validation: tf.data.Dataset) -> dict[str, f
     return {f"val_{name}": float(value) for name, value in found.items()}
 
 
-def figures(network: keras.Model, test_step: Step, batches: Iterable[Any]) -> dict[str, float]:
+def figures(
+    network: keras.Model, test_step: steps.Step, batches: Iterable[Any]
+) -> dict[str, float]:
     """Return val_loss and each val_ metric of a network.
 
     Args:

@@ -1,0 +1,104 @@
+"""Training steps as graph functions: gradients, in micro-batches where asked, and their update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import keras
+import tensorflow as tf
+
+Batch = tuple[tf.Tensor, tf.Tensor]
+Logs = dict[str, tf.Tensor]
+Step = Callable[[Batch], Logs]
+Advance = Callable[[int], Logs]
+
+
+def training(network: keras.Model, *, micro_batch_size: int | None = None) -> Step:
+    """Return a graph function that trains a compiled network on a batch.
+
+    It returns loss and metrics, means over the pictures since they were last reset.
+
+    Args:
+        network: compiled, with its optimiser built.
+        micro_batch_size: how many pictures are computed at once, if not all. The gradient is that
+            of the whole batch, but for rounding; the memory is that of so many pictures.
+    """
+    metrics = {metric.name: metric for metric in network.metrics}
+
+    def gradients(distorted: tf.Tensor, reference: tf.Tensor) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            restored = network(distorted, training=True)
+            loss = network.compute_loss(distorted, reference, restored)
+            scaled = network.optimizer.scale_loss(loss)
+        network.compute_metrics(distorted, reference, restored)
+        metrics["loss"].update_state(loss, sample_weight=tf.shape(distorted)[0])
+        found: list[tf.Tensor] = tape.gradient(scaled, network.trainable_variables)
+        return found
+
+    def accumulated(distorted: tf.Tensor, reference: tf.Tensor, size: int) -> list[tf.Tensor]:
+        pictures = tf.shape(distorted)[0]
+
+        def add(start: tf.Tensor, sums: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+            end = tf.minimum(start + size, pictures)
+            found = gradients(distorted[start:end], reference[start:end])
+            share = tf.cast((end - start) / pictures, tf.float32)
+            return end, [total + share * one for total, one in zip(sums, found, strict=True)]
+
+        zeros = [tf.zeros(variable.shape) for variable in network.trainable_variables]
+        # One after the other, since memory is why they are not computed at once.
+        _, sums = tf.while_loop(
+            lambda start, _: start < pictures, add, (0, zeros), parallel_iterations=1
+        )
+        return list(sums)
+
+    def step(batch: Batch) -> Logs:
+        distorted, reference = batch
+        if micro_batch_size is None:
+            found = gradients(distorted, reference)
+        else:
+            found = accumulated(distorted, reference, micro_batch_size)
+        network.optimizer.apply(found, network.trainable_variables)
+        return dict(network.get_metrics_result())
+
+    return _graph_function(network, step)
+
+
+def validation(network: keras.Model) -> Step:
+    """Return a graph function that adds a batch to a compiled network's loss and metrics."""
+    return _graph_function(network, network.test_step)
+
+
+def advancing(step: Step, batches: Iterator[Batch], *, together: bool) -> Advance:
+    """Return what takes a number of steps, at least one, and returns the last one's logs.
+
+    Args:
+        step: a training step.
+        batches: a data set's iterator.
+        together: take them in one call of TensorFlow, which spares a GPU the wait for Python.
+    """
+
+    def one_by_one(count: int) -> Logs:
+        for _ in range(count):
+            logs = step(next(batches))
+        return logs
+
+    def in_one_call(count: tf.Tensor) -> Logs:
+        _, logs = tf.while_loop(
+            lambda done, _: done < count,
+            lambda done, _: (done + 1, step(next(batches))),
+            (1, step(next(batches))),
+            parallel_iterations=1,
+        )
+        return dict(logs)
+
+    if not together:
+        return one_by_one
+    graph = tf.function(in_one_call, autograph=False)
+    return lambda count: graph(tf.constant(count))
+
+
+def _graph_function(network: keras.Model, step: Step) -> Step:
+    found: Step = tf.function(
+        step, reduce_retracing=True, jit_compile=network.jit_compile, autograph=False
+    )
+    return found

@@ -1,0 +1,101 @@
+"""Training steps against Keras' own, and against each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tidenhance import steps
+from tidenhance.networks import plain_cnn
+
+RANDOM = np.random.default_rng(0)
+X, Y = (RANDOM.random((5, 8, 8, 3)).astype("float32") for _ in range(2))
+BATCH = (tf.constant(X), tf.constant(Y))
+
+
+class Recorder(keras.optimizers.SGD):
+    """Keeps the gradients that it is given in variables."""
+
+    def build(self, variables: list[keras.Variable]) -> None:
+        super().build(variables)
+        self.kept = [tf.Variable(tf.zeros(variable.shape)) for variable in variables]
+
+    def apply(self, grads: list[tf.Tensor], trainable_variables: Any = None) -> None:
+        for kept, gradient in zip(self.kept, grads, strict=True):
+            kept.assign(gradient)
+
+
+def network(optimiser: keras.optimizers.Optimizer | None = None) -> keras.Model:
+    keras.utils.set_random_seed(2)
+    model = plain_cnn.build(channels=[6, 6])
+    model.compile(
+        optimizer=optimiser or keras.optimizers.SGD(0.1),
+        loss="mse",
+        metrics=["mae"],
+        jit_compile=False,
+    )
+    model.optimizer.build(model.trainable_variables)
+    model.compute_metrics(X, Y, Y)
+    model.reset_metrics()
+    return model
+
+
+def test_a_step_is_that_of_keras() -> None:
+    ours, kerass = network(), network()
+    step = steps.training(ours)
+    for _ in range(3):
+        found = step(BATCH)
+        expected = kerass.train_step(BATCH)
+    assert list(found) == list(expected)
+    for name in found:
+        assert float(found[name]) == pytest.approx(float(expected[name]), rel=1e-6)
+    for a, b in zip(ours.get_weights(), kerass.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-7)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 9])
+def test_the_gradient_of_micro_batches_is_that_of_the_batch(size: int) -> None:
+    whole, parts = network(Recorder(0.1)), network(Recorder(0.1))
+    expected = steps.training(whole)(BATCH)
+    found = steps.training(parts, micro_batch_size=size)(BATCH)
+    for name in expected:
+        assert float(found[name]) == pytest.approx(float(expected[name]), rel=1e-5)
+    for a, b in zip(parts.optimizer.kept, whole.optimizer.kept, strict=True):
+        difference = np.linalg.norm(a.numpy() - b.numpy())
+        assert difference <= 1e-5 * np.linalg.norm(b.numpy())
+        assert np.linalg.norm(b.numpy()) > 0
+
+
+def batches() -> Callable[[], Any]:
+    return iter(tf.data.Dataset.from_tensor_slices((X, Y)).repeat().batch(2))
+
+
+def test_several_steps_in_one_call_are_the_same_steps() -> None:
+    one, several = network(), network()
+    apart = steps.advancing(steps.training(one), batches(), together=False)
+    together = steps.advancing(steps.training(several), batches(), together=True)
+    for count in (3, 1, 4):
+        expected, found = apart(count), together(count)
+        assert float(found["loss"]) == pytest.approx(float(expected["loss"]), rel=1e-6)
+    for a, b in zip(one.get_weights(), several.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-7)
+
+
+def test_float16_is_scaled_and_unscaled() -> None:
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model, accumulated = network(), network()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    before = model.get_weights()
+    steps.training(model)(BATCH)
+    steps.training(accumulated, micro_batch_size=2)(BATCH)
+    for a, b in zip(model.get_weights(), accumulated.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3)
+    assert any(not np.array_equal(a, c) for a, c in zip(model.get_weights(), before, strict=True))
