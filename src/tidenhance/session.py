@@ -196,13 +196,11 @@ def fit(
         "pairs: %d to train on, %d to validate on",
         *(len(feed.pairs[split]) for split in ("train", "val")),
     )
-    if not (run / runs.NETWORK).exists():
-        _describe(network, config, run)
     identity = validation.identity_figures(config, feed.validation)
     logger.info("doing nothing: %s", epoch_log.figures(identity))
     (run / runs.CHECKPOINTS).mkdir(exist_ok=True)
     if progress.history:
-        _write_results(run, progress, identity)
+        _write_results(run, network, config, progress, identity)
     tensorboard = (
         epoch_log.TensorBoard(run / runs.TENSORBOARD, feed.validation)
         if config.logging.tensorboard
@@ -228,7 +226,7 @@ def fit(
                 progress = session.train_epoch(advance, progress)
             progress = session.validate(test_step, progress)
             checkpoints.save(run, network, progress)
-            _write_results(run, progress, identity)
+            _write_results(run, network, config, progress, identity)
             epoch, row = len(progress.history), progress.history[-1]
             figures = {name: value for name, value in row.items() if name != "epoch"}
             logger.info(
@@ -250,15 +248,21 @@ def _micro_batch_size(config: Config) -> int | None:
     return config.training.batch_size // accumulation if accumulation > 1 else None
 
 
-def _describe(network: keras.Model, config: Config, run: Path) -> None:
-    """Write what the network is made of and what it costs at TID2013's picture size."""
-    width, height = 512, 384
-    figures = summary.describe(network, config.training, height, width)
-    write_text(run / runs.NETWORK, json.dumps(figures, indent=2) + "\n")
+def _write_results(
+    run: Path,
+    network: keras.Model,
+    config: Config,
+    progress: Progress,
+    identity: dict[str, float],
+) -> None:
+    """Write what follows from a run's checkpoints: history, curves, and the best weights.
 
-
-def _write_results(run: Path, progress: Progress, identity: dict[str, float]) -> None:
-    """Write what follows from a run's checkpoints: history, curves, and the best weights."""
+    And, once, what the network is made of and what it costs at TID2013's picture size.
+    """
+    if not (run / runs.NETWORK).exists():
+        width, height = 512, 384
+        figures = summary.describe(network, config.training, height, width)
+        write_text(run / runs.NETWORK, json.dumps(figures, indent=2) + "\n")
     runs.write_history(run, progress.history)
     curves.draw(run / runs.CURVES, progress.history, identity)
     best = checkpoints.path_of(run, schedules.best_epoch(progress.val_losses) + 1)
