@@ -394,6 +394,8 @@ class Bench:
             self.grows(f"training step, seconds by {what}", [float(n) for n in sizes], medians)
             peaks = [float(one["peak_bytes"]) for one in found]
             self.grows(f"training step, memory by {what}", [float(n) for n in sizes], peaks)
+            if self.short:
+                break
 
     def pairs_growth(self, run: Path) -> None:
         few, many = (run_child("evaluation", str(run), split) for split in ("val", "test"))

@@ -309,12 +309,12 @@ def peak() -> int:
 
 
 def forward(run: str, size: list[int], times: int) -> Json:
-    """The median time of a forward pass, in ONNX Runtime or TensorFlow as `enhance` has it."""
+    """The median time of a forward pass in ONNX Runtime."""
     import numpy as np
 
-    from tidenhance import enhance
+    from tidenhance import forward_onnx
 
-    forward = enhance.forward_of(Path(run))
+    forward = forward_onnx.load(Path(run)).forward
     picture = np.random.default_rng(1).random((1, *size, 3), np.float32)
     seconds = []
     for _ in range(times + 1):

@@ -73,7 +73,9 @@ COMMANDS = dict(every_command())
 
 
 def test_the_commands_are_there():
-    names = "train eval enhance report summary runs configs data data_check data_synth data_info"
+    names = (
+        "train eval enhance export report summary runs configs data data_check data_synth data_info"
+    )
     assert set(COMMANDS) == {
         "tidenhance",
         *(f"tidenhance {name.replace('_', ' ')}" for name in names.split()),

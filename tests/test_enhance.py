@@ -13,21 +13,22 @@ from PIL import Image
 
 from tidenhance.enhance import enhance, enhance_picture, find_pictures, output_path, plan
 from tidenhance.errors import ImageError, TidenhanceError, UserInputError, WriteError
-
-LOCAL = {"receptive_field": 1, "is_global": False}
+from tidenhance.forward_tensorflow import forward
+from tidenhance.inference import Network
 
 
 def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
 
 
-def network(*layers: keras.Layer) -> keras.Model:
-    return keras.Sequential([keras.Input((None, None, 3)), *layers])
+def network(*layers: keras.Layer, receptive_field: int = 1, is_global: bool = False) -> Network:
+    model = keras.Sequential([keras.Input((None, None, 3)), *layers])
+    return Network(forward(model), 1, receptive_field, is_global)
 
 
-@pytest.fixture(scope="module")
-def identity() -> keras.Model:
-    return network(keras.layers.Activation("linear"))
+@pytest.fixture
+def identity() -> Network:
+    return Network(lambda images: images, 4, 1, is_global=False)
 
 
 def save(path: Path, *shape: int) -> Path:
@@ -41,7 +42,7 @@ def save(path: Path, *shape: int) -> Path:
 def test_the_identity_gives_the_same_pixels(tmp_path, identity, ending, shape):
     source, target = save(tmp_path / f"x{ending}", *shape), tmp_path / f"y{ending}"
     before = source.read_bytes()
-    enhance_picture(source, target, model=identity, size_multiple=4, tile=32, **LOCAL)
+    enhance_picture(source, target, network=identity, tile=32)
     np.testing.assert_array_equal(np.asarray(Image.open(target)), noise(*shape))
     assert source.read_bytes() == before
 
@@ -50,20 +51,20 @@ def test_networks_see_rgb_from_zero_to_one(tmp_path):
     source, target = tmp_path / "x.png", tmp_path / "y.png"
     Image.fromarray(np.array([[[0, 51, 255]]], np.uint8)).save(source)
     doubled = network(keras.layers.Rescaling([1.0, 2.0, 0.5], [0.2, 0.0, 0.0]))
-    enhance_picture(source, target, model=doubled, **LOCAL)
+    enhance_picture(source, target, network=doubled)
     assert np.asarray(Image.open(target)).tolist() == [[[51, 102, 128]]]
 
 
 def test_tiles_cover_the_receptive_field(tmp_path):
     keras.utils.set_random_seed(0)
-    blur = network(keras.layers.AveragePooling2D(9, strides=1, padding="same"))
+    blur = network(keras.layers.AveragePooling2D(9, strides=1, padding="same"), receptive_field=9)
     source, whole, tiled = (
         save(tmp_path / "x.png", 90, 110, 3),
         tmp_path / "w.png",
         tmp_path / "t.png",
     )
-    enhance_picture(source, whole, model=blur, receptive_field=9, is_global=False)
-    enhance_picture(source, tiled, model=blur, receptive_field=9, is_global=False, tile=32)
+    enhance_picture(source, whole, network=blur)
+    enhance_picture(source, tiled, network=blur, tile=32)
     difference = np.asarray(Image.open(whole)).astype(int) - np.asarray(Image.open(tiled))
     assert np.abs(difference).max() <= 1
 
@@ -73,24 +74,24 @@ def test_tiles_cover_the_receptive_field(tmp_path):
     [{"receptive_field": 1, "is_global": True}, {"receptive_field": 999, "is_global": False}],
 )
 def test_tiles_of_wide_networks_are_blended(tmp_path, options):
-    inputs = keras.Input((None, None, 3))
-    mean = keras.ops.mean(inputs, axis=(1, 2), keepdims=True)
+    def mean(images: np.ndarray) -> np.ndarray:
+        return np.zeros_like(images) + images.mean(axis=(1, 2), keepdims=True)
+
     source, target = tmp_path / "x.png", tmp_path / "y.png"
     ramp = np.linspace(0, 255, 300).astype(np.uint8)
     Image.fromarray(np.tile(ramp[:, np.newaxis, np.newaxis], (1, 40, 3))).save(source)
-    shifted = keras.Model(inputs, 0 * inputs + mean)
-    enhance_picture(source, target, model=shifted, tile=64, **options)
+    enhance_picture(source, target, network=Network(mean, 1, **options), tile=64)
     steps = np.abs(np.diff(np.asarray(Image.open(target)).astype(int), axis=0))
     assert 1 <= steps.max() <= 4
 
 
 def test_colours_under_full_transparency_do_not_leak(tmp_path):
-    blur = network(keras.layers.AveragePooling2D(5, strides=1, padding="same"))
+    blur = network(keras.layers.AveragePooling2D(5, strides=1, padding="same"), receptive_field=5)
     source, target = tmp_path / "x.png", tmp_path / "y.png"
     channels = np.full((12, 12, 4), 200, np.uint8)
     channels[:, :6] = (0, 0, 0, 0)
     Image.fromarray(channels).save(source)
-    enhance_picture(source, target, model=blur, receptive_field=5, is_global=False)
+    enhance_picture(source, target, network=blur)
     restored = np.asarray(Image.open(target))
     np.testing.assert_array_equal(restored[..., 3], channels[..., 3])
     assert (restored[:, 6:, :3] == 200).all()
@@ -100,9 +101,9 @@ def test_nothing_is_overwritten_unless_forced(tmp_path, identity):
     source, target = save(tmp_path / "x.png"), tmp_path / "y.png"
     target.write_bytes(b"old")
     with pytest.raises(UserInputError, match=r"y\.png: exists already; --force"):
-        enhance_picture(source, target, model=identity, **LOCAL)
+        enhance_picture(source, target, network=identity)
     assert target.read_bytes() == b"old"
-    enhance_picture(source, target, model=identity, force=True, **LOCAL)
+    enhance_picture(source, target, network=identity, force=True)
     np.testing.assert_array_equal(np.asarray(Image.open(target)), noise(4, 6, 3))
 
 
@@ -113,21 +114,21 @@ def test_the_input_is_never_overwritten(tmp_path, identity):
     (tmp_path / "soft.png").symlink_to(source)
     for name in ("x.png", "hard.png", "soft.png"):
         with pytest.raises(UserInputError, match="overwrite the picture it is made from"):
-            enhance_picture(source, tmp_path / name, model=identity, force=True, **LOCAL)
+            enhance_picture(source, tmp_path / name, network=identity, force=True)
     assert source.read_bytes() == before
 
 
 def test_a_target_that_cannot_hold_the_picture_is_told_before_the_network_runs(tmp_path):
     source = save(tmp_path / "x.png", 4, 4, 4)
     with pytest.raises(ImageError, match=r"y\.jpg: the picture has transparency"):
-        enhance_picture(source, tmp_path / "y.jpg", model=None, **LOCAL)
+        enhance_picture(source, tmp_path / "y.jpg", network=None)
     with pytest.raises(UserInputError, match="Received: a folder"):
-        enhance_picture(source, tmp_path, model=None, force=True, **LOCAL)
+        enhance_picture(source, tmp_path, network=None, force=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match=r"y\.png: cannot be written"):
-        enhance_picture(source, tmp_path / "file" / "y.png", model=None, **LOCAL)
+        enhance_picture(source, tmp_path / "file" / "y.png", network=None)
     with pytest.raises(WriteError, match="name too long"):
-        enhance_picture(source, tmp_path / ("y" * 300 + ".png"), model=None, **LOCAL)
+        enhance_picture(source, tmp_path / ("y" * 300 + ".png"), network=None)
 
 
 def test_the_others_are_restored_after_one_fails(tmp_path, identity):
@@ -136,7 +137,7 @@ def test_the_others_are_restored_after_one_fails(tmp_path, identity):
     bad.write_text("no picture")
     jobs = plan([good, bad, other], tmp_path / "out" / "deep")
     assert not (tmp_path / "out").exists()
-    outcomes = list(enhance(partial(enhance_picture, model=identity, **LOCAL), jobs))
+    outcomes = list(enhance(partial(enhance_picture, network=identity), jobs))
     assert outcomes[0] == (good, tmp_path / "out" / "deep" / "a_enhanced.png")
     assert outcomes[2] == (other, tmp_path / "out" / "deep" / "c_enhanced.bmp")
     assert outcomes[1][0] == bad
@@ -149,14 +150,14 @@ def test_the_others_are_restored_after_one_fails(tmp_path, identity):
 
 def test_what_is_wrong_with_the_picture_is_told_first(tmp_path):
     with pytest.raises(ImageError, match=r"x\.png: no such file"):
-        enhance_picture(tmp_path / "x.png", save(tmp_path / "y.png"), model=None, **LOCAL)
+        enhance_picture(tmp_path / "x.png", save(tmp_path / "y.png"), network=None)
 
 
 def test_a_network_that_fails_names_the_picture(tmp_path):
     source = save(tmp_path / "a\nb.png")
     broken = network(keras.layers.Rescaling(np.nan))
     with pytest.raises(TidenhanceError, match=r"a\\nb\.png: The network's output is not finite"):
-        enhance_picture(source, tmp_path / "c.png", model=broken, **LOCAL)
+        enhance_picture(source, tmp_path / "c.png", network=broken)
     assert not (tmp_path / "c.png").exists()
 
 

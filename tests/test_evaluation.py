@@ -15,8 +15,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage import metrics as skimage_metrics
 
+from tidenhance import components, evaluation, images, runs, weights
 from tidenhance import config as configs
-from tidenhance import evaluation, runs, weights
 from tidenhance.errors import ConfigError, DataError, RunError
 
 
@@ -201,3 +201,32 @@ def test_the_fingerprint_is_of_the_pixels(run: Path, small_tree: Path, tmp_path:
     pixels[0, 0, 0] ^= 1
     Image.fromarray(pixels).save(path)
     assert evaluation.evaluate(run, "test", root=str(same))["data_fingerprint"] != first
+
+
+def test_a_reference_is_read_once_for_all_its_pairs(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    read_rgb = images.read_rgb
+    monkeypatch.setattr(
+        images, "read_rgb", lambda path: [read.append(path.name), read_rgb(path)][1]
+    )
+    evaluation.evaluate(run, "val")
+    assert [name for name in read if name in ("I02.BMP", "I03.BMP")] == ["I02.BMP", "I03.BMP"]
+    assert len(read) == 6
+
+
+def test_figures_are_the_metrics_own_at_any_size(photograph: np.ndarray) -> None:
+    noise = np.random.default_rng(0).integers(0, 60, photograph.shape, np.uint8)
+    for height, width in ((200, 180), (177, 300), (40, 300), (11, 11), (1, 3)):
+        reference = photograph[:height, :width]
+        picture = np.maximum(reference, noise[:height, :width])
+        figures = evaluation.picture_figures(reference, picture)
+        y_true, y_pred = (images.to_float(x)[np.newaxis] for x in (reference, picture))
+        for name in components.names("metrics"):
+            metric = components.module("metrics", name)
+            if min(height, width) < getattr(metric, "MINIMUM_SIZE", 1):
+                assert name not in figures
+            else:
+                expected = float(metric.compute(y_true, y_pred)[0])
+                assert figures[name] == pytest.approx(expected, rel=1e-5), (name, height, width)

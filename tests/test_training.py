@@ -24,7 +24,18 @@ import yaml
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from tidenhance import checkpoints, epoch_log, runs, session, steps, training, validation, weights
+from tidenhance import (
+    checkpoints,
+    epoch_log,
+    export,
+    forward_onnx,
+    runs,
+    session,
+    steps,
+    training,
+    validation,
+    weights,
+)
 from tidenhance import config as configs
 from tidenhance.config import Config
 from tidenhance.data import pipeline
@@ -86,8 +97,9 @@ def test_a_run_holds_everything_and_its_loss_falls(
         )
     assert {path.name for path in run.iterdir()} == {
         *(runs.CONFIG, runs.STATE, runs.HISTORY, runs.CURVES, runs.LOG, runs.NETWORK),
-        *(runs.BEST_WEIGHTS, runs.CHECKPOINTS),
+        *(runs.BEST_WEIGHTS, runs.ONNX, runs.CHECKPOINTS),
     }
+    forward_onnx.load(run)
     with (run / runs.HISTORY).open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == [
@@ -462,12 +474,29 @@ def test_a_finished_run_can_be_trained_longer(load, tmp_path: Path) -> None:
     whole = train(load("training.epochs=4"), "whole", tmp_path / "whole")
     run = train(load("training.epochs=2"), "short", tmp_path / "short")
     resume(run, load("training.epochs=4"))
+    forward_onnx.load(run)
     assert_same(run, whole)
     assert runs.read_config(run).training.epochs == 4
     before = runs.read_config(run)
     resume(run, before)
     assert_same(run, whole)
     assert runs.read_config(run) == before
+
+
+def test_a_training_succeeds_where_its_network_cannot_be_exported(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("no such operation")
+
+    monkeypatch.setattr(export, "_write_onnx", fail)
+    with caplog.at_level(logging.INFO, "tidenhance"):
+        run = train(load("training.epochs=1"), "small", tmp_path)
+    log = (run / runs.LOG).read_text()
+    assert "WARNING: no best.onnx: " in log
+    assert "cannot be written as onnx: no such operation\n" in log
+    assert log.rstrip().endswith("finished")
+    assert not (run / runs.ONNX).exists()
 
 
 def test_what_a_kill_left_half_done_is_mended(load, tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 import tidenhance
-from tidenhance.errors import StoppedError, TidenhanceError, UserInputError, printable
+from tidenhance.errors import RunError, StoppedError, TidenhanceError, UserInputError, printable
 
 if TYPE_CHECKING:
+    from tidenhance.inference import Network
     from tidenhance.progress import Progress
 
 DEBUG_VARIABLE = "TIDENHANCE_DEBUG"
@@ -31,9 +32,14 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help is there in half the time
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Check, synthesise and describe TID2013 data.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Check, synthesise and describe TID2013 data.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 app.add_typer(data_app, name="data")
 
 
@@ -51,6 +57,14 @@ class ReportFormat(StrEnum):
     HTML = "html"
     MARKDOWN = "markdown"
     CSV = "csv"
+
+
+class ExportFormat(StrEnum):
+    """What a network is written as."""
+
+    ONNX = "onnx"
+    SAVED_MODEL = "saved_model"
+    LITERT = "litert"
 
 
 ENDINGS = {ReportFormat.HTML: ".html", ReportFormat.MARKDOWN: ".md", ReportFormat.CSV: ".csv"}
@@ -248,18 +262,9 @@ def enhance(
 
     jobs = enhancing.plan(inputs, out)
     path = _run(run, runs)
-    _import_tensorflow()
-    from tidenhance import device, summary, weights
-
-    device.use("auto")
-    network, config = weights.trained_network(path)
-    field = summary.receptive_field(network)
     enhance_one = partial(
         enhancing.enhance_picture,
-        model=network,
-        size_multiple=weights.size_multiple(config),
-        receptive_field=field.pixels,
-        is_global=field.is_global,
+        network=_network(path),
         tile=tile,
         force=force,
         max_pixels=max_pixels,
@@ -278,6 +283,32 @@ def enhance(
     if as_json:
         _print_json({"run": str(path), "pictures": listed})
     raise typer.Exit(worst)
+
+
+@app.command()
+def export(
+    name: Annotated[
+        str | None, typer.Argument(metavar="RUN", help="A run; the newest if none is given.")
+    ] = None,
+    file_format: Annotated[
+        ExportFormat, typer.Option("--format", help="What to write.")
+    ] = ExportFormat.ONNX,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="The file, or SavedModel's folder; in the run else."),
+    ] = None,
+    runs: RunsOption = RUNS,
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
+) -> None:
+    """Write a run's network for use without Keras."""
+    run = _run(name, runs)
+    _import_tensorflow()
+    from tidenhance import export as exporting
+
+    with _native_messages_hidden():
+        written = exporting.export(run, file_format.value, out, force=force)
+    typer.echo(printable(written))
 
 
 @app.command()
@@ -479,16 +510,26 @@ def describe_data(*, as_json: JsonOption = False) -> None:
 
 def _import_tensorflow() -> None:
     """Import TensorFlow without its start-up messages, which no setting of its own turns off."""
+    if os.environ.get(DEBUG_VARIABLE):
+        return
+    with _native_messages_hidden():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+@contextmanager
+def _native_messages_hidden() -> Iterator[None]:
+    """Keep what libraries write to the standard error stream, past Python, from the user."""
     if os.environ.get(DEBUG_VARIABLE) or sys.stderr is None:
+        yield
         return
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
+        yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -512,6 +553,22 @@ def _run(name: str | None, folder: Path) -> Path:
     newest = runs.newest_with_weights(folder)
     typer.echo(f"run: {newest} (the newest)", err=True)
     return newest
+
+
+def _network(run: Path) -> Network:
+    """Return a run's network: in ONNX Runtime, which starts at once, or else in TensorFlow."""
+    from tidenhance import forward_onnx
+
+    if forward_onnx.is_preferable(run):
+        try:
+            return forward_onnx.load(run)
+        except RunError as error:
+            typer.echo(f"{error}\nUsing TensorFlow, which takes longer to start.", err=True)
+    _import_tensorflow()
+    from tidenhance import device, forward_tensorflow
+
+    device.use("auto")
+    return forward_tensorflow.load(run)
 
 
 def _size(text: str) -> tuple[int, int]:

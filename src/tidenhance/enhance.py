@@ -8,7 +8,6 @@ import mimetypes
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +31,7 @@ from tidenhance.images import (
     read_picture,
     write_picture,
 )
-
-if TYPE_CHECKING:
-    import keras
+from tidenhance.inference import Network, restore_tiled
 
 SUFFIX = "_enhanced"
 
@@ -139,10 +136,7 @@ def enhance_picture(
     source: Path,
     target: Path,
     *,
-    model: keras.Model,
-    size_multiple: int = 1,
-    receptive_field: int,
-    is_global: bool,
+    network: Network,
     tile: int = 512,
     force: bool = False,
     max_pixels: int = MAX_PIXELS,
@@ -152,12 +146,10 @@ def enhance_picture(
     Args:
         source: the picture to restore; it is never changed.
         target: the file to write, in the format of its ending.
-        model: a network from RGB in [0, 1] to RGB in [0, 1], float32 (B, H, W, 3), any H and W.
-        size_multiple: the number that the network needs H and W to be multiples of.
-        receptive_field: pixels, along one axis, that an output pixel depends on.
-        is_global: whether each output depends on the whole input; tiles are then blended.
+        network: a network from RGB in [0, 1] to RGB in [0, 1], (B, H, W, 3).
         tile: longest side in pixels of what the network is given at once. Where it is less than
-            about twice the receptive field, tiles are blended.
+            about twice the receptive field, or each output depends on the whole input, tiles are
+            blended.
         force: replace `target` if it exists.
         max_pixels: most pixels to accept.
 
@@ -176,38 +168,20 @@ def enhance_picture(
     if picture.alpha is not None:
         pixels = fill_transparent(pixels, picture.alpha)
     try:
-        restored = _restore(
-            model,
-            pixels,
-            size_multiple=size_multiple,
-            receptive_field=receptive_field,
-            is_global=is_global,
-            tile=tile,
-        )
+        restored = _restore(network, pixels, tile)
     except TidenhanceError as error:
         raise TidenhanceError(f"{printable(source)}: {error}") from error
     write_picture(target, dataclasses.replace(picture, pixels=restored))
 
 
-def _restore(
-    model: keras.Model,
-    pixels: NDArray[np.uint8],
-    *,
-    size_multiple: int,
-    receptive_field: int,
-    is_global: bool,
-    tile: int,
-) -> NDArray[np.uint8]:
-    # TensorFlow takes seconds to import; mistakes in the input are told before that.
-    from tidenhance.inference import restore_tiled
-
+def _restore(network: Network, pixels: NDArray[np.uint8], tile: int) -> NDArray[np.uint8]:
     # A tile that is mostly overlap would cost many times the work for what blending hides.
-    exact_overlap = receptive_field + size_multiple
-    feathered = is_global or exact_overlap > tile // 2
+    exact_overlap = network.receptive_field + network.size_multiple
+    feathered = network.is_global or exact_overlap > tile // 2
     return restore_tiled(
-        model,
+        network.forward,
         pixels,
-        size_multiple=size_multiple,
+        size_multiple=network.size_multiple,
         overlap=tile // 4 if feathered else exact_overlap,
         feathered=feathered,
         tile=tile,

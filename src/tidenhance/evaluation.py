@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import statistics
@@ -12,10 +13,21 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 import tidenhance
-from tidenhance import article, components, device, images, inference, runs, scores, weights
+from tidenhance import (
+    article,
+    components,
+    device,
+    forward_tensorflow,
+    images,
+    inference,
+    runs,
+    scores,
+    weights,
+)
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
 from tidenhance.errors import ConfigError, DataError, RunError, WriteError, printable
@@ -103,9 +115,11 @@ def evaluate(
     if save_images:
         _make_folder(folder, run)
     fingerprint = hashlib.sha256()
+    # The pairs of one reference follow each other: it stays while their distorted pictures pass.
+    read_rgb = functools.lru_cache(maxsize=2)(images.read_rgb)
     for done, pair in enumerate(found):
         progress(done, len(found))
-        distorted, reference = pairs.read(pair)
+        distorted, reference = pairs.read(pair, read_rgb)
         for part in (os.fsencode(pair.name), distorted.tobytes(), reference.tobytes()):
             fingerprint.update(part)
         identity = picture_figures(reference, distorted)
@@ -155,11 +169,25 @@ def picture_figures(reference: Pixels, picture: Pixels) -> dict[str, float]:
     """
     y_true, y_pred = (images.to_float(x)[np.newaxis] for x in (reference, picture))
     smaller_side = min(reference.shape[:2])
-    return {
-        name: float(keras.ops.convert_to_numpy(_metric(name).compute(y_true, y_pred))[0])
+    names = tuple(
+        name
         for name in components.names("metrics")
         if smaller_side >= getattr(_metric(name), "MINIMUM_SIZE", 1)
-    }
+    )
+    return {name: float(value[0]) for name, value in _figures(names)(y_true, y_pred).items()}
+
+
+@functools.cache
+def _figures(
+    names: tuple[str, ...],
+) -> Callable[[NDArray[np.float32], NDArray[np.float32]], dict[str, tf.Tensor]]:
+    """Return the metrics as one graph, which computes once what they have in common."""
+
+    def figures(y_true: tf.Tensor, y_pred: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {name: _metric(name).compute(y_true, y_pred) for name in names}
+
+    signature = [tf.TensorSpec((1, None, None, 3), tf.float32)] * 2
+    return tf.function(figures, input_signature=signature, autograph=False, jit_compile=False)
 
 
 def _make_folder(folder: Path, run: Path) -> None:
@@ -181,9 +209,11 @@ def _higher_is_better() -> dict[str, bool]:
 
 
 def _network_restorer(network: keras.Model, size_multiple: int) -> Restore:
+    forward = forward_tensorflow.forward(network)
+
     def restore(pixels: Pixels) -> Pixels:
         values = images.to_float(pixels)
-        return images.to_uint8(inference.restore(network, values, size_multiple=size_multiple))
+        return images.to_uint8(inference.restore(forward, values, size_multiple=size_multiple))
 
     return restore
 

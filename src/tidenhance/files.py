@@ -62,7 +62,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise _write_error(path, error) from error
     try:
         yield temporary
-        for file in temporary.iterdir():
+        for file in temporary.rglob("*"):
             _sync(file)
         _sync(temporary)
         temporary.chmod(0o777 & ~_umask())

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, _imaging
-from scipy import ndimage
 
 from tidenhance.errors import ImageError, WriteError, printable
 from tidenhance.files import replacing
@@ -93,7 +92,9 @@ class Picture:
 
 def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return 8-bit values as float32 in [0, 1]: value / 255."""
-    return pixels.astype(np.float32) / np.float32(255)
+    values = pixels.astype(np.float32)
+    values /= np.float32(255)
+    return values
 
 
 def to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
@@ -238,6 +239,9 @@ def fill_transparent(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDA
     hidden = alpha == 0
     if not hidden.any() or hidden.all():
         return pixels
+    # It takes longer to import than all else that pictures need.
+    from scipy import ndimage
+
     rows, columns = ndimage.distance_transform_edt(
         hidden, return_distances=False, return_indices=True
     )

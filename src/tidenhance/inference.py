@@ -1,16 +1,14 @@
-"""A network and an array in, a restored array out, whole or in tiles."""
+"""A network and an array in, a restored array out, whole or in tiles; free of TensorFlow."""
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from tidenhance.errors import TidenhanceError
@@ -18,18 +16,38 @@ from tidenhance.images import to_float, to_uint8
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+# A network's forward pass, from float32 (B, H, W, C) to float32 (B, H, W, C') of the same height
+# and width. Raises MemoryError where the memory does not suffice.
+Forward: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Network:
+    """What restoring needs to know of a network.
+
+    Attributes:
+        forward: its forward pass.
+        size_multiple: the number that it needs H and W to be multiples of.
+        receptive_field: pixels, along one axis, that an output pixel depends on.
+        is_global: whether each output depends on the whole input.
+    """
+
+    forward: Forward
+    size_multiple: int
+    receptive_field: int
+    is_global: bool
+
 
 def restore(
-    model: keras.Model, image: NDArray[np.float32], *, size_multiple: int = 1
+    forward: Forward, image: NDArray[np.float32], *, size_multiple: int = 1
 ) -> NDArray[np.float32]:
-    """Return the network's output for one image, dropout and the like switched off.
+    """Return the network's output for one image.
 
     The image is padded by reflection at the bottom and the right to a multiple of
-    `size_multiple`, and the output cropped back. All sizes share one trace of the network, which
-    sees later changes of its weights.
+    `size_multiple`, and the output cropped back.
 
     Args:
-        model: a network from (B, H, W, C) to (B, H, W, C') of the same height and width.
+        forward: the network's forward pass.
         image: float32 (H, W, C) in the range the network was trained on, from 1 x 1 up.
         size_multiple: the number that the network needs H and W to be multiples of.
 
@@ -42,8 +60,8 @@ def restore(
     height, width = image.shape[:2]
     padded = _pad_to_multiple(image, size_multiple)
     try:
-        output: NDArray[np.float32] = _forward(model)(padded[np.newaxis]).numpy()[0]
-    except tf.errors.ResourceExhaustedError as error:
+        output = forward(padded[np.newaxis])[0]
+    except MemoryError as error:
         raise TidenhanceError(
             f"The memory does not suffice to restore {width} x {height} pixels at once. "
             "Choose a smaller tile."
@@ -56,7 +74,7 @@ def restore(
 
 
 def restore_tiled(
-    model: keras.Model,
+    forward: Forward,
     pixels: NDArray[np.uint8],
     *,
     size_multiple: int = 1,
@@ -76,7 +94,7 @@ def restore_tiled(
     whose every output depends on the whole input.
 
     Args:
-        model: a network from RGB in [0, 1] to RGB in [0, 1], (B, H, W, 3).
+        forward: a network's forward pass from RGB in [0, 1] to RGB in [0, 1], (B, H, W, 3).
         pixels: uint8 (H, W, 3).
         size_multiple: the number that the network needs H and W to be multiples of.
         overlap: pixels that neighbouring tiles share at least, less than `tile`.
@@ -94,7 +112,7 @@ def restore_tiled(
     padded = _pad_to_multiple(pixels, size_multiple)
     padded_height, padded_width = padded.shape[:2]
     if padded_height * padded_width <= longest * longest:
-        return to_uint8(restore(model, to_float(pixels), size_multiple=size_multiple))
+        return to_uint8(restore(forward, to_float(pixels), size_multiple=size_multiple))
 
     tops, tile_height = _starts(padded_height, longest, overlap, size_multiple)
     lefts, tile_width = _starts(padded_width, longest, overlap, size_multiple)
@@ -110,24 +128,12 @@ def restore_tiled(
             corner = padded[top : top + tile_height, left : left + tile_width]
             weight = row_weight[:, np.newaxis, np.newaxis] * column_weight[:, np.newaxis]
             band[:, left : left + tile_width] += weight * restore(
-                model, to_float(corner), size_multiple=size_multiple
+                forward, to_float(corner), size_multiple=size_multiple
             )
         finished = next_top - top
         restored[top:next_top] = to_uint8(band[:finished])
         band = np.concatenate([band[finished:], np.zeros_like(band[:finished])])
     return restored[:height, :width]
-
-
-@functools.lru_cache(maxsize=1)
-def _forward(model: keras.Model) -> Callable[[NDArray[np.float32]], tf.Tensor]:
-    """Return the network as a graph function: traced once, for all sizes, without XLA."""
-    shape = (1, *model.inputs[0].shape[1:])
-
-    def forward(images: tf.Tensor) -> tf.Tensor:
-        return tf.cast(model(images, training=False), tf.float32)
-
-    signature = [tf.TensorSpec(shape, tf.float32)]
-    return tf.function(forward, input_signature=signature, jit_compile=False)
 
 
 def _pad_to_multiple(image: NDArray[Scalar], multiple: int) -> NDArray[Scalar]:

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from tidenhance import config as config_module
-from tidenhance.config import Config
 from tidenhance.errors import ConfigError, RunError, did_you_mean
 from tidenhance.files import csv_text, write_text
+
+if TYPE_CHECKING:
+    from tidenhance.config import Config
 
 FOLDER = Path("runs")
 
@@ -26,6 +27,7 @@ STATE = "state.json"
 HISTORY = "history.csv"
 CURVES = "curves.png"
 BEST_WEIGHTS = "best.weights.h5"
+ONNX = "best.onnx"
 CHECKPOINTS = "checkpoints"
 LOG = "log.txt"
 NETWORK = "network.json"
@@ -129,6 +131,9 @@ def read_config(run: Path) -> Config:
     Raises:
         RunError: it has none, or it is damaged.
     """
+    # It takes as long to import as restoring a small picture takes.
+    from tidenhance import config as config_module
+
     path = run / CONFIG
     if not path.is_file():
         raise RunError(f"{run}: not a run directory: it has no {CONFIG}.")
@@ -244,6 +249,8 @@ def _started(run: Path) -> int | None:
 
 
 def _summary(run: Path) -> Summary:
+    from tidenhance import config as config_module
+
     # Not the validated config: that would import TensorFlow.
     try:
         if not (run / CONFIG).is_file():

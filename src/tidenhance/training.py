@@ -23,6 +23,7 @@ from tidenhance import (
     checkpoints,
     components,
     device,
+    export,
     resuming,
     runs,
     session,
@@ -78,6 +79,7 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         logger.info("run: %s", run)
         logger.info("device: %s", used.name)
         session.fit(network, resolved, run, feed, _beginning(resolved, feed), used.kind)
+        export.onnx_beside(run)
     return run
 
 
@@ -124,6 +126,7 @@ def resume(run: Path, config: Config) -> Path:
             write_text(run / runs.CONFIG, config_module.dump(resolved))
         _warn_of_other_versions(before.provenance)
         session.fit(network, resolved, run, feed, progress, used.kind)
+        export.onnx_beside(run)
     return run
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import json
+import warnings
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from tidenhance import components
+from tidenhance import components, config, export, forward_onnx, runs, weights
 
 SMALL: dict[str, dict[str, Any]] = {
     "mirnet": {"channels": 8, "groups": 1, "blocks": 1},
@@ -82,6 +86,54 @@ def test_weights_load_into_a_second_network(name: str, tmp_path) -> None:
     np.testing.assert_array_equal(
         second.predict_on_batch(pictures(name)), first.predict_on_batch(pictures(name))
     )
+
+
+def run_onnx(path: Path, batch: np.ndarray) -> np.ndarray:
+    return forward_onnx.forward(forward_onnx.session(path.read_bytes(), path), path)(batch)
+
+
+def run_saved_model(path: Path, batch: np.ndarray) -> np.ndarray:
+    loaded = tf.saved_model.load(str(path))
+    return loaded.serve(tf.constant(batch)).numpy()
+
+
+def run_litert(path: Path, batch: np.ndarray) -> np.ndarray:
+    with warnings.catch_warnings(action="ignore"):  # of the package that is to take its place
+        interpreter = tf.lite.Interpreter(str(path))
+    return interpreter.get_signature_runner()(input=batch)["output_0"]
+
+
+@pytest.mark.parametrize(
+    ("file_format", "compute"),
+    [
+        ("onnx", run_onnx),
+        pytest.param("saved_model", run_saved_model, marks=pytest.mark.slow),
+        pytest.param("litert", run_litert, marks=pytest.mark.slow),
+    ],
+)
+def test_exports_compute_what_keras_does_at_odd_sizes(name, file_format, compute, tmp_path) -> None:
+    if file_format == "onnx":
+        for package in ("tf2onnx", "onnx", "onnxruntime"):
+            pytest.importorskip(package)
+    multiple = components.module("networks", name).SIZE_MULTIPLE
+    options = json.dumps({"name": name, **SMALL.get(name, {})})
+    patch = f"training.patch_size={8 * multiple}"
+    loaded = config.load(config.find("quickstart"), [f"network={options}", patch])
+    (tmp_path / runs.CONFIG).write_text(config.dump(loaded))
+    network = build(name)
+    for weight in network.trainable_weights:
+        weight.assign(weight.numpy() + 0.01)
+    weights.save(network, tmp_path / runs.BEST_WEIGHTS)
+
+    path = export.export(tmp_path, file_format)
+    height, width = (side // multiple * multiple for side in (37, 53))
+    batch = np.random.default_rng(0).random((2, height, width, 3), np.float32)
+    expected = network(batch, training=False).numpy()
+    assert expected.std() > 1e-3
+    np.testing.assert_allclose(compute(path, batch), expected, atol=1e-5)
+    turned = batch[:1].swapaxes(1, 2)
+    expected = network(turned, training=False).numpy()
+    np.testing.assert_allclose(compute(path, turned), expected, atol=1e-5)
 
 
 @pytest.mark.slow
