@@ -132,7 +132,7 @@ def ours_steps(network: Json, shape: list[int], steps: int, **options: Any) -> I
     training.compile_network(model, _config(), kind)
     pictures = tf.constant(np.random.default_rng(1).random(shape, np.float32))
     step = steps_module.training(model, **options)
-    with device.graph_optimiser_for_training(kind):
+    with device.graph_optimiser_for_training(kind, len(model.layers)):
         for _ in range(steps):
             begun = time.perf_counter()
             float(step((pictures, pictures))["loss"])

@@ -56,12 +56,13 @@ def graph_optimiser_is_off() -> bool:
     return bool(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer"))
 
 
-def test_the_graph_optimiser_is_off_while_a_cpu_trains():
-    with device.graph_optimiser_for_training("cpu"):
+def test_the_graph_optimiser_is_off_while_a_cpu_trains_a_large_network():
+    with device.graph_optimiser_for_training("cpu", 1339):
         assert graph_optimiser_is_off()
+    for kind, layers in (("cpu", 8), ("gpu", 1339)):
+        with device.graph_optimiser_for_training(kind, layers):
+            assert not graph_optimiser_is_off()
     assert not graph_optimiser_is_off()
-    with device.graph_optimiser_for_training("gpu"):
-        assert not graph_optimiser_is_off()
 
 
 def test_batches_are_copied_ahead_to_a_gpu_only():

@@ -216,7 +216,7 @@ def fit(
     advice = "stopping after this step, with a checkpoint; once more stops at once"
     with (
         _tensorflows_errors(),
-        device.graph_optimiser_for_training(kind),
+        device.graph_optimiser_for_training(kind, len(network.layers)),
         interruption.requests(advice) as request,
         epoch_log.bar(rich.get_console(), feed.steps, config.training.epochs) as bar,
     ):
