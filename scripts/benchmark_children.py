@@ -301,7 +301,9 @@ def build(network: Json) -> Any:
 def _config() -> Any:
     from tidenhance import config
 
-    return config.load(config.find("plain128"), ["data.root=unused", "metrics=[mae]"], environment={})
+    return config.load(
+        config.find("plain128"), ["data.root=unused", "metrics=[mae]"], environment={}
+    )
 
 
 def peak() -> int:
