@@ -26,7 +26,7 @@ from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import files_in, size_of
 from tidenhance.errors import DataError, TidenhanceError, WriteError, printable
-from tidenhance.files import write_text
+from tidenhance.files import remove_unfinished, write_text
 
 Pixels = NDArray[np.uint8]
 
@@ -121,7 +121,8 @@ def synthesise(
     _claim(root, references, seed)
     for folder in FOLDERS:
         _make_folder(root / folder)
-    _remove_unfinished(root)
+    for part in ("", *FOLDERS):
+        remove_unfinished(root / part)
     for number, pixels in enumerate(references, start=1):
         images.write_rgb(_reference_path(root, number), pixels)
     tasks = [
@@ -195,13 +196,6 @@ def _read_record(path: Path) -> dict[str, Any]:
             f"{printable(path)}: expected what data synth writes. Received: something else."
         )
     return record
-
-
-def _remove_unfinished(root: Path) -> None:
-    """Remove the temporary files of `files.replacing` that a killed call left behind."""
-    for pattern in (f".????????.{RECORD}", *(f"{folder}/.????????.*" for folder in FOLDERS)):
-        for path in root.glob(pattern):
-            path.unlink(missing_ok=True)
 
 
 def _make_all(tasks: Sequence[Task], workers: int) -> Iterator[None]:
