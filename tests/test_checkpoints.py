@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from tidenhance import checkpoints, runs
+from tidenhance import checkpoints, files, runs
 from tidenhance.checkpoints import Progress
 from tidenhance.errors import RunError, TidenhanceError, WriteError
 
@@ -170,7 +170,7 @@ def test_if_all_are_damaged_nothing_is_guessed(run: Path) -> None:
 
 
 def with_right_checksums(path: Path) -> None:
-    sums = [f"{checkpoints._checksum(path / name)}  {name}\n" for name in checkpoints.FILES]
+    sums = [f"{files.sha256(path / name)}  {name}\n" for name in checkpoints.FILES]
     (path / checkpoints.CHECKSUMS).write_text("".join(sums))
 
 

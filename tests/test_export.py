@@ -14,7 +14,7 @@ import pytest
 import tensorflow as tf
 
 import tidenhance
-from tidenhance import config, export, forward_onnx, runs, weights
+from tidenhance import config, export, files, forward_onnx, runs, weights
 from tidenhance.errors import RunError, TidenhanceError, UserInputError
 from tidenhance.files import UNFINISHED
 
@@ -46,7 +46,7 @@ def test_onnx_files_say_what_they_are(run: Path) -> None:
     assert {entry.key: entry.value for entry in model.metadata_props} == {
         "network": "residual_cnn",
         "tidenhance": tidenhance.__version__,
-        "weights_sha256": forward_onnx.sha256(run / runs.BEST_WEIGHTS),
+        "weights_sha256": files.sha256(run / runs.BEST_WEIGHTS),
         "size_multiple": "1",
         "receptive_field": "7",
         "sees_whole_picture": "false",

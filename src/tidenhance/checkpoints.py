@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
@@ -18,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tidenhance import runs, schedules, weights
 from tidenhance.errors import RunError, TidenhanceError
-from tidenhance.files import new_folder, remove_folder, reserve
+from tidenhance.files import new_folder, remove_folder, reserve, sha256
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +86,7 @@ def save(run: Path, network: keras.Model, progress: Progress) -> Path:
         weights.write(network, folder / WEIGHTS)
         _write_state(network, folder / STATE)
         (folder / PROGRESS).write_text(json.dumps(asdict(progress), indent=1) + "\n")
-        sums = (f"{_checksum(folder / name)}  {name}\n" for name in FILES)
+        sums = (f"{sha256(folder / name)}  {name}\n" for name in FILES)
         (folder / CHECKSUMS).write_text("".join(sums))
     best = schedules.best_epoch(progress.val_losses) + 1
     # Later ones were damaged, and training went on from an earlier one.
@@ -185,7 +184,7 @@ def _read_progress(path: Path) -> Progress:
     try:
         listed = (path / CHECKSUMS).read_text(encoding="utf-8")
         for name in FILES:
-            if f"{_checksum(path / name)}  {name}\n" not in listed:
+            if f"{sha256(path / name)}  {name}\n" not in listed:
                 raise RunError(f"{path / name}: damaged: its checksum has changed.")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -195,8 +194,3 @@ def _read_progress(path: Path) -> Progress:
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise RunError(f"{path / PROGRESS}: damaged, or of another version: {reason}.") from error
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -17,7 +17,7 @@ import tensorflow as tf
 import tidenhance
 from tidenhance import forward_onnx, runs, summary, weights
 from tidenhance.errors import RunError, TidenhanceError, UserInputError, WriteError, printable
-from tidenhance.files import new_folder, replacing
+from tidenhance.files import new_folder, replacing, sha256
 
 Format = Literal["onnx", "saved_model", "litert"]
 
@@ -129,7 +129,7 @@ def _check_installed(*packages: str) -> None:
 
 def _digest(run: Path) -> str:
     try:
-        return forward_onnx.sha256(run / runs.BEST_WEIGHTS)
+        return sha256(run / runs.BEST_WEIGHTS)
     except OSError as error:
         raise RunError(
             f"{printable(run / runs.BEST_WEIGHTS)}: cannot be read: {error.strerror}."

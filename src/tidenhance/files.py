@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import os
 import shutil
@@ -109,6 +110,16 @@ def reserve(path: Path, size: int) -> None:
     """
     with path.open("rb+") as stream:
         os.posix_fallocate(stream.fileno(), 0, size)
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,6 @@ they are is never used.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from tidenhance import runs
 from tidenhance.errors import RunError, printable
+from tidenhance.files import sha256
 from tidenhance.inference import Forward, Network
 
 # The keys of the file's metadata.
@@ -79,16 +79,6 @@ def load(run: Path) -> Network:
         receptive_field=_positive(metadata, RECEPTIVE_FIELD, path),
         is_global=metadata.get(SEES_WHOLE_PICTURE) != "false",
     )
-
-
-def sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def onnxruntime() -> Any:

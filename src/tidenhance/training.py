@@ -66,10 +66,7 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         WriteError: a file of the run cannot be written.
     """
     used, feed, network = _prepare(config)
-    if config.training.initial_weights is not None:
-        initial = runs.find(config.training.initial_weights, folder)
-        weights.load(network, initial / runs.BEST_WEIGHTS)
-
+    _load_initial_weights(network, config, folder)
     started = datetime.now().astimezone()
     run = runs.create(folder, config_name, started)
     with _working_on(run):
@@ -108,9 +105,7 @@ def resume(run: Path, config: Config) -> Path:
             resuming.check_unchanged(before.model_dump(mode="json"), resolved)
             logger.info("no checkpoint yet: training from the beginning")
             progress = _beginning(resolved, feed)
-            if config.training.initial_weights is not None:
-                initial = runs.find(config.training.initial_weights, run.parent)
-                weights.load(network, initial / runs.BEST_WEIGHTS)
+            _load_initial_weights(network, config, run.parent)
         else:
             path, progress = found
             resuming.check_unchanged(progress.config, resolved)
@@ -160,6 +155,12 @@ def _prepare(config: Config) -> tuple[device.Used, session.Feed, keras.Model]:
     network = weights.build_network(config)
     compile_network(network, config, used.kind)
     return used, feed, network
+
+
+def _load_initial_weights(network: keras.Model, config: Config, folder: Path) -> None:
+    if config.training.initial_weights is not None:
+        initial = runs.find(config.training.initial_weights, folder)
+        weights.load(network, initial / runs.BEST_WEIGHTS)
 
 
 def _pairs(config: Config) -> Pairs:
