@@ -26,6 +26,7 @@ half of it. `--device gpu` measures the steps on a GPU, and fills the column tha
 from __future__ import annotations
 
 import argparse
+import csv
 import datetime
 import itertools
 import json
@@ -231,6 +232,43 @@ class Bench:
                     target,
                     detail=detail if ratio else "no PyTorch here: --torch PYTHON",
                 )
+
+    def digits(self) -> None:
+        """An epoch of the manual's autoencoder, which has more overhead than arithmetic."""
+        import numpy as np
+
+        count = 320 if self.short else 60_000
+        random = np.random.default_rng(1)
+        made = {
+            f"{axis}_{part}": values
+            for part, size in (("train", count), ("test", 100))
+            for axis, values in (
+                ("x", random.integers(0, 256, (size, 28, 28), np.uint8)),
+                ("y", np.zeros(size, np.uint8)),
+            )
+        }
+        file, folder = self.folder / "digits.npz", self.folder / "runs-digits"
+        np.savez(file, **made)
+        ours = self.tool("train", "--config", "mnist-conv-coarse", "--runs", str(folder))
+        timed_command([*ours, "--data", str(file), "training.epochs=2"])
+        [run] = folder.iterdir()
+        with (run / "history.csv").open() as stream:
+            mine = float(list(csv.DictReader(stream))[-1]["seconds"])
+        ratio, detail = None, f"{mine:.1f} s; no PyTorch here: --torch PYTHON"
+        if self.torch:
+            theirs = {
+                workers: run_child("torch_digits", count, workers, python=self.torch)["seconds"]
+                for workers in (0, 2)
+            }
+            workers = min(theirs, key=theirs.__getitem__)
+            ratio = mine / theirs[workers]
+            detail = f"{mine:.1f} s / {theirs[workers]:.1f} s with {workers} workers"
+        self.table.add(
+            f"epoch of {count:,} digits, mnist-conv-coarse / PyTorch with its DataLoader",
+            ratio,
+            0.5,
+            detail=detail,
+        )
 
     def adam(self) -> None:
         network = {"name": "mirnet", "channels": 32}
@@ -519,6 +557,7 @@ def main() -> None:
             "first_steps": bench.first_steps,
             "waits": bench.waits,
             "steps": bench.steps,
+            "digits": bench.digits,
             "adam": bench.adam,
             "pipeline": bench.pipeline,
             "runs": lambda: runs.update(bench.runs()),

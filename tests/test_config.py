@@ -128,6 +128,21 @@ def test_of_one_key_the_last_override_counts(load):
     )
 
 
+@pytest.mark.parametrize("metric", ["loss", "val_loss", "psnr", "val_mae"])
+def test_a_training_may_stop_at_what_its_history_holds(load, metric):
+    stop_at = load(f"training.stop_at={{metric: {metric}, value: 0.1}}").training.stop_at
+    assert stop_at == config.StopAt(metric=metric, value=0.1)
+    assert load().training.stop_at is None
+    whole = load("training.stop_at.metric=loss", "training.stop_at.value=1").training.stop_at
+    assert whole == config.StopAt(metric="loss", value=1.0)
+
+
+def test_where_to_stop_needs_a_value(mistakes):
+    assert mistakes("training.stop_at.metric=loss") == [
+        "x.yaml:12: training.stop_at.value: required, but not given: expected a number."
+    ]
+
+
 def test_another_network_by_override(load):
     loaded = load("network={name: plain_cnn, channels: [8, 8]}")
     assert loaded.network.options == {"channels": [8, 8]}
@@ -225,10 +240,10 @@ training:
         ("network=mirnet", "expected keys and values (name, …). Received: 'mirnet'."),
         ("network=[mirnet]", 'expected keys and values (name, …). Received: ["mirnet"].'),
         ("network=", "expected keys and values (name, …). Received: null."),
-        ("loss={}", "required, but not given: expected one of charbonnier, mse."),
-        ("loss.name=", "expected one of charbonnier, mse."),
-        ("loss.name=5", "expected one of charbonnier, mse. Received: 5."),
-        ("loss.name=[mse]", 'expected one of charbonnier, mse. Received: ["mse"].'),
+        ("loss={}", "required, but not given: expected one of charbonnier, mae, mse."),
+        ("loss.name=", "expected one of charbonnier, mae, mse."),
+        ("loss.name=5", "expected one of charbonnier, mae, mse. Received: 5."),
+        ("loss.name=[mse]", 'expected one of charbonnier, mae, mse. Received: ["mse"].'),
         ("data.levels=5", "expected a list of at least 1, each a whole number from 1 to 5."),
         ("data.levels=[]", "expected a list of at least 1"),
         ("data.types=[0]", "expected a whole number from 1 to 24. Received: 0."),
@@ -263,6 +278,19 @@ training:
             "expected at most training.learning_rate, 0.0001. Received: 0.1.",
         ),
         ("network.channels." + "x" * 200 + "=1", "has no keys of its own"),
+        (
+            "training.stop_at={metric: val_psrn, value: 30}",
+            "stop_at.metric: expected one of loss, psnr, mae, val_loss, val_psnr, val_mae."
+            " Received: 'val_psrn'. Did you mean 'val_psnr'?",
+        ),
+        (
+            "training.stop_at={metric: ssim, value: 0.9}",  # which is not among the metrics
+            "stop_at.metric: expected one of loss, psnr, mae, val_loss, val_psnr, val_mae.",
+        ),
+        ("training.stop_at={metric: loss, value: low}", "expected a number. Received: 'low'."),
+        ("training.stop_at={metric: 5, value: 1}", "stop_at.metric: expected text. Received: 5."),
+        ("training.stop_at=0.1", "expected keys and values (metric, value), or null."),
+        ("training.stop_at={metric: loss, value: .nan}", "Received: NaN."),
     ],
 )
 def test_one_wrong_value_gives_one_line(mistakes, override, message):

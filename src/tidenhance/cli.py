@@ -249,7 +249,10 @@ def enhance(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="A folder, or a file for one picture.")
     ] = None,
-    run: Annotated[str | None, typer.Option(help="A run; the newest if none is given.")] = None,
+    run: Annotated[
+        str | None,
+        typer.Option(help="A run, or a model that comes with the tool; the newest run else."),
+    ] = None,
     tile: Annotated[int, typer.Option(min=64, help="The longest side computed at once.")] = 512,
     max_pixels: Annotated[int, typer.Option(min=1, help="The largest picture.")] = 178_956_970,
     runs: RunsOption = RUNS,
@@ -261,7 +264,7 @@ def enhance(
     from tidenhance import enhance as enhancing
 
     jobs = enhancing.plan(inputs, out)
-    path = _run(run, runs)
+    path = _run(run, runs, for_enhance=True)
     enhance_one = partial(
         enhancing.enhance_picture,
         network=_network(path),
@@ -364,18 +367,26 @@ def summary(
     path = configs.find(config)
     _import_tensorflow()
     loaded = configs.load(path, overrides or ())
-    patch = loaded.training.patch_size
-    width, height = _size(size) if size else (patch, patch) if patch else (512, 384)
     from tidenhance import summary as summaries
     from tidenhance import weights
 
+    network = weights.build_network(loaded)
+    patch = loaded.training.patch_size
+    usual_width, usual_height = (patch, patch) if patch else (512, 384)
+    height, width = summaries.picture_size(network, usual_height, usual_width)
+    if size and _size(size) != (width, height):
+        if summaries.picture_size(network, 0, 0) == (height, width):
+            raise UserInputError(
+                f"--size: {loaded.network.name} takes {width}x{height} only. Received: '{size}'."
+            )
+        width, height = _size(size)
     multiple = weights.size_multiple(loaded)
     if width % multiple or height % multiple:
         raise UserInputError(
             f"--size: expected multiples of {multiple} for {loaded.network.name}."
             f" Received: '{size}'."
         )
-    figures = summaries.describe(weights.build_network(loaded), loaded.training, height, width)
+    figures = summaries.describe(network, loaded.training, height, width)
     if as_json:
         _print_json(figures)
     else:
@@ -545,12 +556,12 @@ def _fail(error: BaseException, code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
-def _run(name: str | None, folder: Path) -> Path:
+def _run(name: str | None, folder: Path, *, for_enhance: bool = False) -> Path:
     from tidenhance import runs
 
     if name is not None:
-        return runs.find(name, folder)
-    newest = runs.newest_with_weights(folder)
+        return (runs.find_model if for_enhance else runs.find)(name, folder)
+    newest = runs.newest_with_weights(folder, for_any_picture=for_enhance)
     typer.echo(f"run: {newest} (the newest)", err=True)
     return newest
 

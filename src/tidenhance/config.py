@@ -110,6 +110,13 @@ class EarlyStopping(Section):
     patience: Count = 10
 
 
+class StopAt(Section):
+    """Stop after the first epoch in which a loss or a metric is `value`, or better."""
+
+    metric: str
+    value: float
+
+
 class CheckpointEvery(Section):
     """Save a checkpoint within an epoch too: after so many steps, so many minutes, or neither."""
 
@@ -130,6 +137,7 @@ class Training(Section):
     learning_rate: PositiveFloat
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule()
     early_stopping: EarlyStopping | None = None
+    stop_at: StopAt | None = None
     checkpoint_every: CheckpointEvery = CheckpointEvery()
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     device: Literal["auto", "cpu", "gpu"] = "auto"
@@ -471,6 +479,12 @@ def _check_metrics(metrics: Any, report: Report) -> None:
             )
 
 
+def history_names(metrics: Sequence[str]) -> list[str]:
+    """Return what the history of a training holds of each epoch, beside its number and time."""
+    names = ["loss", *metrics]
+    return [*names, *(f"val_{name}" for name in names)]
+
+
 def _check_together(data: dict[str, Any], report: Report) -> None:
     """Report what is wrong between keys that are each right by themselves."""
 
@@ -496,6 +510,14 @@ def _check_together(data: dict[str, Any], report: Report) -> None:
             ("training", "gradient_accumulation_steps"),
             f"expected a divisor of training.batch_size, {batch_size}. Received: {accumulation}.",
         )
+    training = data.get("training")
+    stop_at = training.get("stop_at") if isinstance(training, dict) else None
+    stop_metric = stop_at.get("metric") if isinstance(stop_at, dict) else None
+    metrics = data.get("metrics")
+    if isinstance(stop_metric, str) and isinstance(metrics, list):
+        known = history_names([name for name in metrics if isinstance(name, str)])
+        if stop_metric not in known:
+            report(("training", "stop_at", "metric"), mistakes.one_of(known, stop_metric))
     rate = number("training", "learning_rate", kind=(int, float))
     for schedule in ("cosine_decay", "reduce_on_plateau"):
         key = ("training", "learning_rate_schedule", schedule, "minimum")

@@ -28,10 +28,13 @@ from tidenhance.images import (
     check_writable,
     fill_transparent,
     is_picture_name,
+    on_white,
     read_picture,
+    to_float,
+    to_rgb,
     write_picture,
 )
-from tidenhance.inference import Network, restore_tiled
+from tidenhance.inference import Network, as_input, restore, restore_tiled
 
 SUFFIX = "_enhanced"
 
@@ -143,10 +146,13 @@ def enhance_picture(
 ) -> None:
     """Restore the picture in one file and write it to another, whose folder is made if missing.
 
+    A network for grey pictures is given, and gives, the picture in grey; one for pictures of one
+    size is given the picture at that size, on white where it is transparent, and gives it so.
+
     Args:
         source: the picture to restore; it is never changed.
         target: the file to write, in the format of its ending.
-        network: a network from RGB in [0, 1] to RGB in [0, 1], (B, H, W, 3).
+        network: a network from [0, 1] to [0, 1], (B, H, W, C), with 1 or 3 channels.
         tile: longest side in pixels of what the network is given at once. Where it is less than
             about twice the receptive field, or each output depends on the whole input, tiles are
             blended.
@@ -162,6 +168,10 @@ def enhance_picture(
     check_is_file(source)
     _check_target(source, target, force=force)
     picture = read_picture(source, max_pixels=max_pixels)
+    if network.has_fixed_size and picture.alpha is not None:
+        picture = dataclasses.replace(
+            picture, pixels=on_white(picture.pixels, picture.alpha), alpha=None
+        )
     check_writable(target, picture)
     _make_folder(target)
     pixels = picture.pixels
@@ -171,16 +181,20 @@ def enhance_picture(
         restored = _restore(network, pixels, tile)
     except TidenhanceError as error:
         raise TidenhanceError(f"{printable(source)}: {error}") from error
-    write_picture(target, dataclasses.replace(picture, pixels=restored))
+    grey = picture.grey or network.input_shape[-1] == 1
+    write_picture(target, dataclasses.replace(picture, pixels=restored, grey=grey))
 
 
 def _restore(network: Network, pixels: NDArray[np.uint8], tile: int) -> NDArray[np.uint8]:
+    picture = as_input(pixels, network.input_shape)
+    if network.has_fixed_size:
+        return to_rgb(restore(network.forward, to_float(picture)))
     # A tile that is mostly overlap would cost many times the work for what blending hides.
     exact_overlap = network.receptive_field + network.size_multiple
     feathered = network.is_global or exact_overlap > tile // 2
     return restore_tiled(
         network.forward,
-        pixels,
+        picture,
         size_multiple=network.size_multiple,
         overlap=tile // 4 if feathered else exact_overlap,
         feathered=feathered,

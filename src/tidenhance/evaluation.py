@@ -97,6 +97,7 @@ def evaluate(
         if "levels" not in options:
             raise DataError(f"--levels: the data set {config.data.name} has no levels.")
         options["levels"] = list(levels)
+    options = components.checked("data.datasets", config.data.name, options)
     found = components.make("data.datasets", config.data.name, options)[split]
     if not found:
         raise DataError(f"data.splits.{split}: no pairs to evaluate on.")
@@ -119,13 +120,15 @@ def evaluate(
     read_rgb = functools.lru_cache(maxsize=2)(images.read_rgb)
     for done, pair in enumerate(found):
         progress(done, len(found))
-        distorted, reference = pairs.read(pair, read_rgb)
-        for part in (os.fsencode(pair.name), distorted.tobytes(), reference.tobytes()):
+        as_stored, reference = pairs.read(pair, read_rgb)
+        inference.check_suits(as_stored.shape, network.inputs[0].shape[1:], pair.place)
+        for part in (os.fsencode(pair.name), as_stored.tobytes(), reference.tobytes()):
             fingerprint.update(part)
+        distorted, reference = images.to_rgb(as_stored), images.to_rgb(reference)
         identity = picture_figures(reference, distorted)
         for name, restore in restorers.items():
             start = time.perf_counter()
-            restored = restore(distorted)
+            restored = restore(distorted if name else as_stored)
             seconds[name].append(time.perf_counter() - start)
             rows[name].append(_row(pair, picture_figures(reference, restored), identity))
             if save_images and name == "":
@@ -209,11 +212,12 @@ def _higher_is_better() -> dict[str, bool]:
 
 
 def _network_restorer(network: keras.Model, size_multiple: int) -> Restore:
+    """Return what restores a picture as the data set has it."""
     forward = forward_tensorflow.forward(network)
 
-    def restore(pixels: Pixels) -> Pixels:
-        values = images.to_float(pixels)
-        return images.to_uint8(inference.restore(forward, values, size_multiple=size_multiple))
+    def restore(picture: pairs.Pixels) -> Pixels:
+        values = images.to_float(picture)
+        return images.to_rgb(inference.restore(forward, values, size_multiple=size_multiple))
 
     return restore
 

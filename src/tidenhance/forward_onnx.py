@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tidenhance import runs
 from tidenhance.errors import RunError, printable
 from tidenhance.files import sha256
-from tidenhance.inference import Forward, Network
+from tidenhance.inference import Forward, Network, Shape, shape_text
 
 # The keys of the file's metadata.
 NETWORK = "network"
@@ -78,6 +78,7 @@ def load(run: Path) -> Network:
         size_multiple=_positive(metadata, SIZE_MULTIPLE, path),
         receptive_field=_positive(metadata, RECEPTIVE_FIELD, path),
         is_global=metadata.get(SEES_WHOLE_PICTURE) != "false",
+        input_shape=_input_shape(loaded, path),
     )
 
 
@@ -148,6 +149,18 @@ def forward(session: Any, path: Path) -> Forward:
         return output
 
     return run
+
+
+def _input_shape(session: Any, path: Path) -> Shape:
+    # Dynamic dimensions have a name, or none, in place of a number.
+    sizes = [size if isinstance(size, int) else None for size in session.get_inputs()[0].shape]
+    shape = tuple(sizes[1:])
+    if shape[-1] not in (1, 3) or (shape[0] is None) != (shape[1] is None):
+        raise RunError(
+            f"{printable(path)}: expected pictures of 1 or 3 channels, and height and width both"
+            f" fixed or neither. Received: {shape_text(shape)}."
+        )
+    return shape
 
 
 def _error(path: Path, error: Exception) -> RunError:

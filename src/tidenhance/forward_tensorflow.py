@@ -21,7 +21,13 @@ def load(run: Path) -> Network:
     """
     model, config = weights.trained_network(run)
     field = summary.receptive_field(model)
-    return Network(forward(model), weights.size_multiple(config), field.pixels, field.is_global)
+    return Network(
+        forward(model),
+        weights.size_multiple(config),
+        field.pixels,
+        field.is_global,
+        input_shape=tuple(model.inputs[0].shape[1:]),
+    )
 
 
 def forward(model: keras.Model) -> Forward:

@@ -90,10 +90,11 @@ class Picture:
     dpi: tuple[float, float] | None = None
 
 
-def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return 8-bit values as float32 in [0, 1]: value / 255."""
+def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
+    """Return a picture's values as float32: 8-bit ones / 255, floating ones as they are."""
     values = pixels.astype(np.float32)
-    values /= np.float32(255)
+    if pixels.dtype == np.uint8:
+        values /= np.float32(255)
     return values
 
 
@@ -101,6 +102,33 @@ def to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Return values in [0, 1] as 8-bit: clipped, times 255, rounded to nearest (ties to even)."""
     pixels: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return pixels
+
+
+def to_rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return a picture, 8-bit or floating, (H, W, 1) or (H, W, 3), as it is saved and shown.
+
+    Returns:
+        uint8 (H, W, 3), three equal channels where there was one.
+    """
+    pixels = picture if picture.dtype == np.uint8 else to_uint8(picture.astype(np.float32))
+    return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+
+
+def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the mean of R, G and B, not rounded: float32 (H, W, 1) in [0, 1]."""
+    return to_float(pixels).mean(axis=-1, keepdims=True)
+
+
+def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Return float32 (H, W, C) pictures in [0, 1] at another size, by bicubic interpolation.
+
+    Where the picture shrinks, the kernel grows along, so that fine detail does not alias.
+    """
+    channels = [
+        Image.fromarray(channel).resize((width, height), Image.Resampling.BICUBIC)
+        for channel in np.moveaxis(values, -1, 0)
+    ]
+    return np.clip(np.stack([np.asarray(channel) for channel in channels], axis=-1), 0, 1)
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
@@ -221,6 +249,12 @@ def write_picture(path: Path, picture: Picture) -> None:
     if file_format != "BMP":
         options |= {"icc_profile": _profile_for(image, picture), "exif": picture.exif or b""}
     _write(path, image, file_format, **options)
+
+
+def on_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return uint8 (H, W, 3) pixels as they look on white paper, alpha uint8 (H, W) taken away."""
+    opacity = to_float(alpha)[..., np.newaxis]
+    return to_uint8(to_float(pixels) * opacity + (1 - opacity))
 
 
 def fill_transparent(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -11,10 +11,13 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from tidenhance.errors import TidenhanceError
-from tidenhance.images import to_float, to_uint8
+from tidenhance.errors import DataError, TidenhanceError
+from tidenhance.images import resize, to_float, to_grey, to_rgb
 
 Scalar = TypeVar("Scalar", bound=np.generic)
+
+Shape: TypeAlias = tuple[int | None, ...]
+Picture: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 
 # A network's forward pass, from float32 (B, H, W, C) to float32 (B, H, W, C') of the same height
 # and width. Raises MemoryError where the memory does not suffice.
@@ -30,12 +33,62 @@ class Network:
         size_multiple: the number that it needs H and W to be multiples of.
         receptive_field: pixels, along one axis, that an output pixel depends on.
         is_global: whether each output depends on the whole input.
+        input_shape: H, W and C of what it takes; None where any will do.
     """
 
     forward: Forward
     size_multiple: int
     receptive_field: int
     is_global: bool
+    input_shape: Shape = (None, None, 3)
+
+    @property
+    def has_fixed_size(self) -> bool:
+        """Whether it takes pictures of one size only."""
+        return None not in self.input_shape[:2]
+
+
+def shape_text(shape: Shape) -> str:
+    """Return a shape as people read it: `28 x 28 x 1`, `any x any x 3`."""
+    return " x ".join("any" if size is None else str(size) for size in shape)
+
+
+def check_suits(shape: Shape, expected: Shape, what: str) -> None:
+    """Check that a network takes pictures of a shape, (H, W, C).
+
+    Args:
+        shape: the pictures'; None where they differ.
+        expected: what the network takes; None where any will do.
+        what: what the pictures are called in the error.
+
+    Raises:
+        DataError: it does not.
+    """
+    if any(own not in (None, size) for own, size in zip(expected, shape, strict=True)):
+        raise DataError(
+            f"{what}: expected height x width x channels {shape_text(expected)}, which the network"
+            f" takes. Received: {shape_text(shape)}."
+        )
+
+
+def as_input(pixels: NDArray[np.uint8], shape: Shape) -> Picture:
+    """Return a colour picture as a network of an input shape takes it.
+
+    For one channel it is the mean of R, G and B; for a fixed size it is resized, whatever its
+    proportions.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        shape: height, width and channels (1 or 3); None where any will do.
+
+    Returns:
+        (H, W, C): the pixels themselves where they suit, else float32 in [0, 1].
+    """
+    height, width, channels = shape
+    picture: Picture = to_grey(pixels) if channels == 1 else pixels
+    if height is None or width is None or picture.shape[:2] == (height, width):
+        return picture
+    return resize(to_float(picture), height, width)
 
 
 def restore(
@@ -75,7 +128,7 @@ def restore(
 
 def restore_tiled(
     forward: Forward,
-    pixels: NDArray[np.uint8],
+    picture: Picture,
     *,
     size_multiple: int = 1,
     overlap: int,
@@ -94,8 +147,8 @@ def restore_tiled(
     whose every output depends on the whole input.
 
     Args:
-        forward: a network's forward pass from RGB in [0, 1] to RGB in [0, 1], (B, H, W, 3).
-        pixels: uint8 (H, W, 3).
+        forward: a network's forward pass from [0, 1] to [0, 1], (B, H, W, C).
+        picture: (H, W, C), uint8 or float32 in [0, 1].
         size_multiple: the number that the network needs H and W to be multiples of.
         overlap: pixels that neighbouring tiles share at least, less than `tile`.
         feathered: blend the tiles.
@@ -107,20 +160,20 @@ def restore_tiled(
     Raises:
         TidenhanceError: as `restore`.
     """
-    height, width = pixels.shape[:2]
+    height, width, channels = picture.shape
     longest = max(tile // size_multiple, 1) * size_multiple
-    padded = _pad_to_multiple(pixels, size_multiple)
+    padded = _pad_to_multiple(picture, size_multiple)
     padded_height, padded_width = padded.shape[:2]
     if padded_height * padded_width <= longest * longest:
-        return to_uint8(restore(forward, to_float(pixels), size_multiple=size_multiple))
+        return to_rgb(restore(forward, to_float(picture), size_multiple=size_multiple))
 
     tops, tile_height = _starts(padded_height, longest, overlap, size_multiple)
     lefts, tile_width = _starts(padded_width, longest, overlap, size_multiple)
     row_weights = _weights(tops, tile_height, feathered=feathered)
     column_weights = _weights(lefts, tile_width, feathered=feathered)
 
-    restored = np.empty_like(padded)
-    band = np.zeros((tile_height, padded_width, 3), np.float32)
+    restored = np.empty((padded_height, padded_width, 3), np.uint8)
+    band = np.zeros((tile_height, padded_width, channels), np.float32)
     for top, next_top, row_weight in zip(
         tops, [*tops[1:], padded_height], row_weights, strict=True
     ):
@@ -131,7 +184,7 @@ def restore_tiled(
                 forward, to_float(corner), size_multiple=size_multiple
             )
         finished = next_top - top
-        restored[top:next_top] = to_uint8(band[:finished])
+        restored[top:next_top] = to_rgb(band[:finished])
         band = np.concatenate([band[finished:], np.zeros_like(band[:finished])])
     return restored[:height, :width]
 

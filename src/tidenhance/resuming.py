@@ -11,6 +11,7 @@ from tidenhance.errors import ConfigError
 # How long, how safely, where and how fast a run trains.
 FREE = (
     "training.early_stopping",
+    "training.stop_at",
     "training.checkpoint_every",
     "training.device",
     "training.xla",

@@ -204,14 +204,42 @@ def find(name: str, folder: Path = FOLDER) -> Path:
     raise RunError(f"{name}: no such run under {folder}/." + did_you_mean(name, known))
 
 
+def shipped_models() -> dict[str, Path]:
+    """Return the run directories that come with the tool, by name; `enhance` takes them."""
+    folder = Path(__file__).parent / "models"
+    return {path.name: path for path in sorted(folder.iterdir()) if (path / CONFIG).is_file()}
+
+
+def find_model(name: str, folder: Path = FOLDER) -> Path:
+    """Return the run directory that `find` returns, or else the shipped model of that name.
+
+    Raises:
+        RunError: there is neither.
+    """
+    models = shipped_models()
+    try:
+        return find(name, folder)
+    except RunError as error:
+        if name in models:
+            return models[name]
+        hint = (
+            did_you_mean(name, models) or f" Models that come with the tool: {', '.join(models)}."
+        )
+        raise RunError(f"{error}{hint}") from error
+
+
 def newest_of(config_name: str, folder: Path = FOLDER) -> Path | None:
     """Return the run under `folder` that was started last of those of a config, or None."""
     of_config = [run for run in summaries(folder) if run.config == config_name]
     return of_config[-1].path if of_config else None
 
 
-def newest_with_weights(folder: Path = FOLDER) -> Path:
+def newest_with_weights(folder: Path = FOLDER, *, for_any_picture: bool = False) -> Path:
     """Return the run under `folder` that was started last of those that have best weights.
+
+    Args:
+        folder: the folder of all runs.
+        for_any_picture: only of those whose network takes colour pictures of any size.
 
     Raises:
         RunError: there is none.
@@ -222,7 +250,22 @@ def newest_with_weights(folder: Path = FOLDER) -> Path:
             f"No trained run under {folder}/. Train one first, as in:"
             " tidenhance train --config quickstart"
         )
-    return trained[-1]
+    suitable = [path for path in trained if not (for_any_picture and _is_special(path))]
+    if not suitable:
+        raise RunError(
+            f"Of the runs under {folder}/ none takes colour pictures of any size. To take the"
+            f" newest nevertheless: --run {trained[-1].name}"
+        )
+    return suitable[-1]
+
+
+def _is_special(run: Path) -> bool:
+    """Whether a run's network takes grey pictures only, or pictures of one size."""
+    try:
+        shape = read_json(run / NETWORK).get("input_shape")
+    except RunError:
+        return False
+    return shape is not None and shape != [None, None, 3]
 
 
 def summaries(folder: Path = FOLDER) -> list[Summary]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from keras.optimizers.schedules import CosineDecay
 
-from tidenhance.config import Training
+from tidenhance import components
+from tidenhance.config import StopAt, Training
 
 
 def learning_rate(training: Training, val_losses: Sequence[float]) -> float:
@@ -32,12 +33,22 @@ def learning_rate(training: Training, val_losses: Sequence[float]) -> float:
     return rate
 
 
-def is_over(training: Training, val_losses: Sequence[float]) -> bool:
-    """Return whether training ends after the epochs whose val_loss is given."""
-    if len(val_losses) >= training.epochs:
+def is_over(training: Training, history: Sequence[Mapping[str, float]]) -> bool:
+    """Return whether training ends after the epochs in a history, a dictionary each."""
+    if len(history) >= training.epochs:
+        return True
+    if training.stop_at and any(_is_reached(training.stop_at, epoch) for epoch in history):
         return True
     stopping = training.early_stopping
+    val_losses = [epoch["val_loss"] for epoch in history]
     return bool(stopping and len(val_losses) - 1 - best_epoch(val_losses) >= stopping.patience)
+
+
+def _is_reached(stop_at: StopAt, epoch: Mapping[str, float]) -> bool:
+    name = stop_at.metric.removeprefix("val_")
+    higher_is_better = name != "loss" and components.module("metrics", name).HIGHER_IS_BETTER
+    found = epoch[stop_at.metric]
+    return found >= stop_at.value if higher_is_better else found <= stop_at.value
 
 
 def best_epoch(val_losses: Sequence[float]) -> int:

@@ -221,7 +221,7 @@ def fit(
         epoch_log.bar(rich.get_console(), feed.steps, config.training.epochs) as bar,
     ):
         session = Session(network, config, run, feed, request, bar)
-        while not schedules.is_over(config.training, progress.val_losses):
+        while not schedules.is_over(config.training, progress.history):
             if not progress.logs:
                 progress = session.train_epoch(advance, progress)
             progress = session.validate(test_step, progress)
@@ -257,10 +257,11 @@ def _write_results(
 ) -> None:
     """Write what follows from a run's checkpoints: history, curves, and the best weights.
 
-    And, once, what the network is made of and what it costs at TID2013's picture size.
+    And, once, what the network is made of, and what it costs at TID2013's picture size or at the
+    one size that it takes.
     """
     if not (run / runs.NETWORK).exists():
-        width, height = 512, 384
+        height, width = summary.picture_size(network, 384, 512)
         figures = summary.describe(network, config.training, height, width)
         write_text(run / runs.NETWORK, json.dumps(figures, indent=2) + "\n")
     runs.write_history(run, progress.history)

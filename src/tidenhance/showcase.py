@@ -15,7 +15,6 @@ import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import ValidationError
 
 from tidenhance import components, images, runs
 from tidenhance.comparison import Run, eval_command
@@ -190,12 +189,10 @@ def _pairs(run: Run, split: Split, root: str | None) -> list[Pair]:
     if run.scores.levels is not None:
         given["levels"] = run.scores.levels
     try:
-        options = components.options("data.datasets", str(name)).model_validate(given)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, ("data", *problem["loc"])))
-        raise DataError(f"{run.path / runs.CONFIG}: {place}: {problem['msg']}.") from error
-    found: list[Pair] = components.make("data.datasets", str(name), dict(options))[split]
+        options = components.checked("data.datasets", str(name), given)
+    except ConfigError as error:
+        raise DataError(f"{run.path / runs.CONFIG}: data: {error}") from error
+    found: list[Pair] = components.make("data.datasets", str(name), options)[split]
     return found
 
 
@@ -205,13 +202,13 @@ def _example(
     name = row["name"]
     if name not in found:
         raise _UnusableError(f"the data set has no pair {name}; name its folder: --data ROOT")
-    distorted, reference = pairs.read(found[name])
+    distorted, reference = map(images.to_rgb, pairs.read(found[name]))
     try:
         restored = images.read_rgb(folder / f"{name}.png")
     except ImageError as problem:
         again = eval_command(run.path, run.scores.split)
         raise _UnusableError(f"{problem} Restore it again: {again} --save-images") from problem
-    what = {"before": (distorted, found[name].distorted), "after": (restored, folder)}
+    what = {"before": (distorted, found[name].place), "after": (restored, folder)}
     for key, (pixels, where) in what.items():
         measured = _psnr(pixels, reference)
         if not abs(measured - row[key]) < _TOLERANCE:

@@ -58,6 +58,7 @@ def describe(model: keras.Model, training: Training, height: int, width: int) ->
     }
     return {
         "network": model.name,
+        "input_shape": list(model.inputs[0].shape[1:]),
         "layers": len(model.layers),
         "parameters": model.count_params(),
         "width": width,
@@ -72,6 +73,12 @@ def describe(model: keras.Model, training: Training, height: int, width: int) ->
         "machine_memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "layer_table": layer_table(model),
     }
+
+
+def picture_size(model: keras.Model, height: int, width: int) -> tuple[int, int]:
+    """Return the height and width that a network takes, or those given where it takes any."""
+    own_height, own_width = model.inputs[0].shape[1:3]
+    return own_height or height, own_width or width
 
 
 def receptive_field(model: keras.Model) -> ReceptiveField:

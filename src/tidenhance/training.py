@@ -24,6 +24,7 @@ from tidenhance import (
     components,
     device,
     export,
+    inference,
     resuming,
     runs,
     session,
@@ -136,7 +137,7 @@ def compile_network(network: keras.Model, config: Config, kind: device.Kind) -> 
     network.optimizer.build(network.trainable_variables)
     # Metrics get their variables only when they are first computed; a picture that is large enough
     # for each of them is enough.
-    picture = np.zeros((1, 192, 192, 3), np.float32)
+    picture = np.zeros([1, *(size or 192 for size in network.inputs[0].shape[1:])], np.float32)
     network.compute_metrics(picture, picture, picture)
     network.reset_metrics()
 
@@ -153,8 +154,16 @@ def _prepare(config: Config) -> tuple[device.Used, session.Feed, keras.Model]:
     keras.config.set_dtype_policy(config.training.precision)
     feed = _feed(config, _pairs(config))
     network = weights.build_network(config)
+    _check_pictures(network, config, feed)
     compile_network(network, config, used.kind)
     return used, feed, network
+
+
+def _check_pictures(network: keras.Model, config: Config, feed: session.Feed) -> None:
+    for section, batches in (("training", feed.training(0)), ("validation", feed.validation)):
+        found = tuple(batches.element_spec[0].shape[1:])
+        inference.check_suits(found, network.inputs[0].shape[1:], f"data ({section})")
+        validation.check_metrics(config, found, section)
 
 
 def _load_initial_weights(network: keras.Model, config: Config, folder: Path) -> None:

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tidenhance import components, steps
 from tidenhance.config import Config
+from tidenhance.errors import ConfigError
 
 
 def metrics(config: Config) -> list[keras.metrics.Metric]:
@@ -28,8 +29,9 @@ def identity_figures(config: Config, validation: tf.data.Dataset) -> dict[str, f
         config: names the loss and the metrics.
         validation: batches of (distorted, reference).
     """
-    inputs = keras.Input((None, None, 3))
-    identity = keras.Model(inputs, keras.layers.Identity(dtype="float32")(inputs))
+    inputs = keras.Input((None, None, None))
+    # As a picture is saved: noise may lead out of the range.
+    identity = keras.Model(inputs, keras.ops.clip(inputs, 0.0, 1.0))
     identity.compile(
         loss=components.make("losses", config.loss.name, config.loss.options),
         metrics=metrics(config),
@@ -37,6 +39,31 @@ def identity_figures(config: Config, validation: tf.data.Dataset) -> dict[str, f
     )
     found = identity.evaluate(validation, return_dict=True, verbose=0)
     return {f"val_{name}": float(value) for name, value in found.items()}
+
+
+def check_metrics(config: Config, shape: tuple[int | None, ...], section: str) -> None:
+    """Check that the config's metrics can be computed on pictures of a shape, (H, W, C).
+
+    Args:
+        config: names the metrics.
+        shape: None where the pictures differ.
+        section: whose pictures they are, for the error: `training` or `validation`.
+
+    Raises:
+        ConfigError: a metric needs larger pictures, or others than grey ones.
+    """
+    *sides, channels = shape
+    smallest = min((side for side in sides if side), default=None)
+    for name in config.metrics:
+        module = components.module("metrics", name)
+        least, needed = getattr(module, "MINIMUM_SIZE", 1), getattr(module, "CHANNELS", channels)
+        if channels != needed:
+            problem = f"pictures of {needed} channels for {section}. Received: {channels}."
+        elif smallest is not None and smallest < least:
+            problem = f"at least {least} pixels a side for {section}. Received: {smallest}."
+        else:
+            continue
+        raise ConfigError(f"metrics: {name}: expected {problem}")
 
 
 def figures(
@@ -62,12 +89,13 @@ def dead_channels(network: keras.Model, validation: tf.data.Dataset) -> list[str
     As a rule the first batch shows that there are none.
 
     Args:
-        network: from (B, H, W, 3) to (B, H, W, 3).
+        network: from (B, H, W, C) to (B, H, W, C), with 1 or 3 channels.
         validation: batches of (distorted, reference).
     """
-    alive = np.zeros(3, bool)
+    names = {1: ("grey",), 3: ("red", "green", "blue")}[network.outputs[0].shape[-1]]
+    alive = np.zeros(len(names), bool)
     for distorted, _ in validation:
         alive |= np.any(network.predict_on_batch(distorted), axis=(0, 1, 2))
         if alive.all():
             break
-    return [name for name, lives in zip(("red", "green", "blue"), alive, strict=True) if not lives]
+    return [name for name, lives in zip(names, alive, strict=True) if not lives]

@@ -42,6 +42,11 @@ def test_mse_by_hand() -> None:
     np.testing.assert_allclose(loss(Y_TRUE, Y_PRED), (0.3**2 + 0.4**2) / 4, rtol=1e-5)
 
 
+def test_mae_by_hand() -> None:
+    loss = components.make("losses", "mae", {})
+    np.testing.assert_allclose(loss(Y_TRUE, Y_PRED), (0.3 + 0.4) / 4, rtol=1e-5)
+
+
 def test_charbonnier_by_hand() -> None:
     """With epsilon 0.4 and a difference of 0.3 the root of 0.25 is 0.5."""
     loss = components.make("losses", "charbonnier", {"epsilon": 0.4})

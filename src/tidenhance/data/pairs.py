@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,25 +18,35 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-@dataclass(frozen=True)
+Pixels = NDArray[Any]
+"""A picture (H, W, C): uint8, or floating on the scale of [0, 1], which noise may leave."""
+
+
+@dataclass(frozen=True, eq=False)
 class Pair:
     """A distorted picture and its pristine reference.
 
     Attributes:
         name: what the pair is called in tables and errors.
-        distorted: the distorted picture's file.
-        reference: the reference's file.
-        reference_name: what the reference is called; pairs are split by it.
+        distorted: the distorted picture's file, or the picture itself.
+        reference: the reference's file, or the picture itself.
+        reference_name: what the reference is called, or the group that it belongs to: intervals
+            are over these.
         type: TID2013's number of the distortion type, where there is one.
         level: TID2013's level of distortion, 1 to 5, where there is one.
     """
 
     name: str
-    distorted: Path
-    reference: Path
+    distorted: Path | Pixels
+    reference: Path | Pixels
     reference_name: str
     type: int | None = None
     level: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the distorted picture is, for errors."""
+        return printable(self.distorted) if isinstance(self.distorted, Path) else self.name
 
 
 Pairs = dict[Split, list[Pair]]
@@ -44,8 +54,8 @@ Pairs = dict[Split, list[Pair]]
 
 def read(
     pair: Pair, read_rgb: Callable[[Path], NDArray[np.uint8]] = images.read_rgb
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return the distorted picture and the reference, each uint8 (H, W, 3) of one size.
+) -> tuple[Pixels, Pixels]:
+    """Return the distorted picture and the reference, each (H, W, C) of one size.
 
     Args:
         pair: what to read.
@@ -55,18 +65,21 @@ def read(
         ImageError: one of the files cannot be read, or is not 8-bit RGB.
         DataError: the two sizes differ.
     """
-    distorted, reference = read_rgb(pair.distorted), read_rgb(pair.reference)
+    distorted, reference = (
+        read_rgb(picture) if isinstance(picture, Path) else picture
+        for picture in (pair.distorted, pair.reference)
+    )
     if distorted.shape != reference.shape:
+        name = pair.reference.name if isinstance(pair.reference, Path) else pair.reference_name
         raise DataError(
-            f"{printable(pair.distorted)}: expected the size of its reference"
-            f" {printable(pair.reference.name)},"
+            f"{pair.place}: expected the size of its reference {printable(name)},"
             f" {size_of(reference)}. Received: {size_of(distorted)}."
         )
     return distorted, reference
 
 
-def size_of(pixels: NDArray[np.uint8]) -> str:
-    """Return the size of a picture, (H, W, 3), as people write it: `512 x 384`, width first."""
+def size_of(pixels: Pixels) -> str:
+    """Return the size of a picture, (H, W, C), as people write it: `512 x 384`, width first."""
     return f"{pixels.shape[1]} x {pixels.shape[0]}"
 
 

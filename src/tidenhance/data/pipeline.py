@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from tidenhance import images
 from tidenhance.data import pairs as pairs_module
-from tidenhance.data.pairs import Pair
-from tidenhance.errors import DataError, printable
+from tidenhance.data.pairs import Pair, Pixels
+from tidenhance.errors import DataError
 
-Pixels = NDArray[np.uint8]
 Couple = tuple[Pixels, Pixels]
 Batch = tuple[int, NDArray[np.int64]]
+Shape = tuple[int | None, int | None, int]
 
 
 def training(
@@ -34,10 +34,10 @@ def training(
 ) -> Callable[[int], tf.data.Dataset]:
     """Return what gives endless batches of (distorted, reference) from the one of a number on.
 
-    Each is float32 (B, H, W, 3) in [0, 1]. Batches are numbered from the first pass's first. Each
-    pass holds every pair once, in an order of its own; its last batch may be smaller. Both
-    pictures of a pair are cropped, flipped and rotated alike. Every file is read once before this
-    returns, so that a damaged one is found at once.
+    Each is float32 (B, H, W, C) on the scale of [0, 1]. Batches are numbered from the first pass's
+    first. Each pass holds every pair once, in an order of its own; its last batch may be smaller.
+    Both pictures of a pair are cropped, flipped and rotated alike. Every file is read once before
+    this returns, so that a damaged one is found at once.
 
     Args:
         pairs: what to train on.
@@ -58,6 +58,8 @@ def training(
         return batch(number, pairs=len(pairs), batch_size=batch_size, seed=seed)
 
     def transform(couple: Couple, number_of_pass: int, index: int) -> Couple:
+        if patch_size is None and not flips and not rotations:
+            return couple
         random = np.random.default_rng([seed, number_of_pass, index])
         if patch_size is not None:
             height, width, _ = couple[0].shape
@@ -72,10 +74,10 @@ def training(
             couple = np.rot90(couple[0], quarters), np.rot90(couple[1], quarters)
         return couple
 
-    read = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib, rotations)
+    read, shape = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib, rotations)
 
     def batches(first: int) -> tf.data.Dataset:
-        return _load(tf.data.Dataset.counter(first), choose, read, transform, patch_size)
+        return _load(tf.data.Dataset.counter(first), choose, read, transform, shape)
 
     return batches
 
@@ -102,7 +104,7 @@ def validation(
     cache_gib: float,
     size_multiple: int = 1,
 ) -> tf.data.Dataset:
-    """Return every pair once, in order, with nothing random: float32 (B, H, W, 3) in [0, 1].
+    """Return every pair once, in order, with nothing random: float32 (B, H, W, C) as in training.
 
     Args:
         pairs: what to validate on.
@@ -125,9 +127,9 @@ def validation(
         height, width, _ = couple[0].shape
         return _crop(couple, (height - patch_size) // 2, (width - patch_size) // 2, patch_size)
 
-    read = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib)
+    read, shape = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib)
     numbers = tf.data.Dataset.range(math.ceil(len(pairs) / batch_size))
-    return _load(numbers, choose, read, transform, patch_size)
+    return _load(numbers, choose, read, transform, shape)
 
 
 @lru_cache(maxsize=8)
@@ -140,7 +142,7 @@ def _load(
     choose: Callable[[int], Batch],
     read: Callable[[int], Couple],
     transform: Callable[[Couple, int, int], Couple],
-    patch_size: int | None,
+    shape: Shape,
 ) -> tf.data.Dataset:
     def load(number: np.int64) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         number_of_pass, indices = choose(int(number))
@@ -150,7 +152,7 @@ def _load(
 
     def load_tensors(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
         couple = tf.numpy_function(load, [number], (tf.float32, tf.float32))
-        return tuple(tf.ensure_shape(x, (None, patch_size, patch_size, 3)) for x in couple)
+        return tuple(tf.ensure_shape(x, (None, *shape)) for x in couple)
 
     return numbers.map(load_tensors, num_parallel_calls=2, deterministic=True).prefetch(2)
 
@@ -167,20 +169,24 @@ def _reader(
     size_multiple: int,
     cache_gib: float,
     rotations: bool = False,
-) -> Callable[[int], Couple]:
-    """Return what reads pair number `index`, after reading and checking every pair once."""
+) -> tuple[Callable[[int], Couple], Shape]:
+    """Return what reads pair number `index`, and the shape of what is cut from it.
+
+    Every pair is read and checked once.
+    """
     read_rgb: Callable[[Path], Pixels] = lru_cache(maxsize=None)(images.read_rgb)
     counted: set[Path] = set()
     decoded = 0
-    first: tuple[int, ...] | None = None
+    shapes: dict[tuple[int, ...], None] = {}
     for pair in pairs:
         distorted, _ = pairs_module.read(pair, read_rgb)
-        new = {pair.distorted, pair.reference} - counted
-        counted |= new
-        decoded += len(new) * distorted.nbytes
+        files = {file for file in (pair.distorted, pair.reference) if isinstance(file, Path)}
+        decoded += len(files - counted) * distorted.nbytes
+        counted |= files
         if decoded > cache_gib * 2**30:
             read_rgb = images.read_rgb
-        first = first or distorted.shape
+        shapes.setdefault(distorted.shape)
+        first = next(iter(shapes))
         height, width, _ = distorted.shape
         problem = ""
         if patch_size is not None and min(height, width) < patch_size:
@@ -192,7 +198,12 @@ def _reader(
         elif patch_size is None and batch_size > 1 and rotations and height != width:
             problem = "a square, or batch_size 1, or a patch_size, since rotations are on"
         if problem:
-            raise DataError(
-                f"{printable(pair.distorted)}: expected {problem}. Received: {width} x {height}."
-            )
-    return lambda index: pairs_module.read(pairs[index], read_rgb)
+            raise DataError(f"{pair.place}: expected {problem}. Received: {width} x {height}.")
+    height, width, channels = next(iter(shapes))
+    if patch_size is not None:
+        shape: Shape = (patch_size, patch_size, channels)
+    elif len(shapes) == 1 and (height == width or not rotations):
+        shape = (height, width, channels)
+    else:
+        shape = (None, None, channels)
+    return lambda index: pairs_module.read(pairs[index], read_rgb), shape

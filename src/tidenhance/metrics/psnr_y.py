@@ -7,6 +7,7 @@ from keras import KerasTensor, ops
 from tidenhance.metrics import psnr
 
 HIGHER_IS_BETTER = True
+CHANNELS = 3
 CONVENTION = "luma of ITU-R BT.601 (16 to 235), R = 1, no border left out, at most 100 dB"
 
 # ITU-R BT.601 for R, G and B in [0, 1], as MATLAB's rgb2ycbcr: luma from 16 to 235.

@@ -9,6 +9,7 @@ from tidenhance.metrics.psnr_y import luma
 
 HIGHER_IS_BETTER = True
 CONVENTION = "luma of ITU-R BT.601 (16 to 235); Gaussian window 11 x 11, sigma 1.5; R = 1"
+CHANNELS = 3
 MINIMUM_SIZE = ssim.MINIMUM_SIZE
 
 

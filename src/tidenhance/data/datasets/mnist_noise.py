@@ -1,0 +1,203 @@
+"""Handwritten digits under Gaussian noise and speckle, for denoising autoencoders.
+
+The noise is that of the manual whose study this repeats; its parameters are on the 0 to 255 scale.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import Field
+
+from tidenhance.data.pairs import Pair, Pairs, Split
+from tidenhance.errors import DataError, did_you_mean, printable
+
+Level = Annotated[int, Field(ge=1, le=2)]
+Digits = NDArray[np.uint8]
+Labels = NDArray[np.integer[Any]]
+
+# Mean and variance at level 1, mild, and at level 2, coarse.
+GAUSSIAN = {1: (-5.9, 35.0), 2: (-20.0, 600.0)}
+
+# TID2013's numbers of the two types: additive and multiplicative Gaussian noise.
+ADDITIVE, MULTIPLICATIVE = 1, 19
+
+FILE = "mnist.npz"
+
+# So that no array of all pictures' noise in float32 is ever made.
+_AT_ONCE = 4096
+
+HOW_TO_GET = f"""\
+MNIST, {FILE}, is a file of 11 MB, which Keras downloads:
+  python -c "import keras; keras.datasets.mnist.load_data()"
+A copy of it is named by --data {FILE}, or data.root in the config, or the variable TIDENHANCE_DATA.
+Or take scikit-learn's digits in its place, 1,797 in all: data.source=digits"""
+
+
+def load(
+    *,
+    root: str | None = None,
+    source: Literal["mnist", "digits"] = "mnist",
+    levels: Annotated[list[Level], Field(min_length=1)] = [2],  # noqa: B006
+    seed: Annotated[int, Field(ge=0)] = 1,
+    dtype: Literal["float16", "float32"] = "float16",
+) -> Pairs:
+    """Return noisy and clean digits, (28, 28, 1), by split.
+
+    The first half of each split has additive Gaussian noise, of mean -5.9 and variance 35 at level
+    1 and of mean -20 and variance 600 at level 2. The second half has speckle, x + x n with n of
+    mean 0 and variance 1, at either level. These are on the scale of 0 to 255; pairs are on that
+    of 0 to 1, and the noisy pictures are not clipped to it.
+
+    MNIST's training set is trained on. Of its test set every fifth picture is validated on, and
+    the others are for testing.
+
+    Args:
+        root: MNIST as Keras keeps it, the file `mnist.npz` or its folder. Without it, Keras' own
+            loader gets it, from the network the first time.
+        source: `mnist`, or `digits`: scikit-learn's 8 x 8 digits scaled to 28 x 28, four fifths to
+            train on, for want of MNIST.
+        levels: 1 is mild Gaussian noise, 2 coarse; of several, each has all pictures.
+        seed: what the noise follows from.
+        dtype: of the noisy pictures.
+
+    Raises:
+        DataError: there is no such file, it is damaged, or the download or scikit-learn is missing.
+    """
+    parts = _digits() if source == "digits" else _mnist(root)
+    found: Pairs = {"train": [], "val": [], "test": []}
+    for number, (split, (clean, labels)) in enumerate(parts.items()):
+        for level in sorted(set(levels)):
+            noisy = noised(clean, level, [seed, number], dtype)
+            for index, (distorted, reference, label) in enumerate(
+                zip(noisy, clean[..., np.newaxis], labels.tolist(), strict=True)
+            ):
+                kind = ADDITIVE if index < half(len(clean)) else MULTIPLICATIVE
+                found[split].append(
+                    Pair(
+                        name=f"{split}{index:05d}_{kind:02d}_{level}",
+                        distorted=distorted,
+                        reference=reference,
+                        reference_name=f"digit {label}",
+                        type=kind,
+                        level=level,
+                    )
+                )
+    return found
+
+
+def noised(
+    clean: Digits, level: int, seed: list[int], dtype: Literal["float16", "float32"] = "float32"
+) -> NDArray[np.floating]:
+    """Return pictures with the noise of a level, not clipped: (N, H, W, 1), 255 as 1.
+
+    Args:
+        clean: uint8 (N, H, W).
+        level: 1 or 2.
+        seed: what the noise follows from; it is the same for both levels but for its strength.
+        dtype: of the result.
+    """
+    mean, variance = GAUSSIAN[level]
+    random = np.random.default_rng(seed)
+    noisy = np.empty((*clean.shape, 1), dtype)
+    for start in range(0, len(clean), _AT_ONCE):
+        values = clean[start : start + _AT_ONCE].astype(np.float32)
+        normal = random.standard_normal(values.shape, np.float32)
+        additive = np.arange(start, start + len(values)) < half(len(clean))
+        noise = np.where(
+            additive[:, np.newaxis, np.newaxis],
+            np.float32(mean) + np.float32(variance**0.5) * normal,
+            values * normal,
+        )
+        noisy[start : start + _AT_ONCE, ..., 0] = (values + noise) / np.float32(255)
+    return noisy
+
+
+def half(pictures: int) -> int:
+    """Return how many of so many pictures have additive noise: half, the odd one included."""
+    return (pictures + 1) // 2
+
+
+def _mnist(root: str | None) -> dict[Split, tuple[Digits, Labels]]:
+    if root is None:
+        (train, train_labels), (rest, rest_labels) = _downloaded()
+    else:
+        path = Path(root)
+        path = path / FILE if path.is_dir() else path
+        train, train_labels, rest, rest_labels = _read(path)
+    validated = np.arange(len(rest)) % 5 == 0
+    return {
+        "train": (train, train_labels),
+        "val": (rest[validated], rest_labels[validated]),
+        "test": (rest[~validated], rest_labels[~validated]),
+    }
+
+
+def _downloaded() -> Any:
+    import keras
+
+    try:
+        return keras.datasets.mnist.load_data()
+    # Keras raises a bare Exception where the network is missing.
+    except Exception as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"MNIST cannot be had: {printable(reason)}.\n{HOW_TO_GET}") from error
+
+
+def _read(path: Path) -> list[NDArray[Any]]:
+    if not path.is_file():
+        near = sorted(file.name for file in path.parent.glob("*.npz"))
+        hint = did_you_mean(path.name, near)
+        raise DataError(f"{printable(path)}: no such file.{hint}\n{HOW_TO_GET}")
+    arrays = []
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            for part in ("train", "test"):
+                pictures, labels = file[f"x_{part}"], file[f"y_{part}"]
+                shape = (len(labels), 28, 28)
+                if pictures.dtype != np.uint8 or pictures.shape != shape or not len(labels):
+                    raise ValueError(
+                        f"expected x_{part} as uint8 (N, 28, 28) and as many labels."
+                        f" Received: {pictures.dtype} {pictures.shape}, {len(labels)} labels"
+                    )
+                arrays += [pictures, labels.astype(np.int64)]
+    # A pickle or a damaged archive; np.load gives back an array where the file is a .npy.
+    except (
+        OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile,
+    ) as error:  # fmt: skip
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{printable(path)}: not MNIST: {printable(reason)}.") from error
+    return arrays
+
+
+def _digits() -> dict[Split, tuple[Digits, Labels]]:
+    try:
+        from sklearn import datasets
+    except ImportError as error:
+        raise DataError(
+            "data.source: digits are scikit-learn's, which is not installed:"
+            " pip install 'tidenhance[digits]'"
+        ) from error
+    small, labels = datasets.load_digits(return_X_y=True)
+    scaled = np.stack(
+        [
+            np.asarray(
+                Image.fromarray(digit).resize((28, 28), Image.Resampling.BICUBIC), np.float32
+            )
+            for digit in small.reshape(-1, 8, 8).astype(np.float32)
+        ]
+    )
+    pictures = np.rint(np.clip(scaled * (255 / 16), 0, 255)).astype(np.uint8)
+    place = np.arange(len(pictures)) % 25
+    # Of each 25, 20 to train on, 1 to validate on, 4 to test on, as MNIST's test set is divided.
+    chosen: dict[Split, NDArray[np.bool_]] = {
+        "train": place < 20,
+        "val": place == 20,
+        "test": place > 20,
+    }
+    return {split: (pictures[where], labels[where]) for split, where in chosen.items()}
