@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from tidenhance import checkpoints, files, runs
+from tidenhance import checkpoints, files, runs, weights
 from tidenhance.checkpoints import Progress
 from tidenhance.errors import RunError, TidenhanceError, WriteError
 
@@ -232,3 +232,32 @@ def test_a_failed_save_leaves_the_others(
     found = checkpoints.newest(run)
     assert found is not None
     assert dataclasses.asdict(found[1]) == before
+
+
+def test_averages_are_saved_beside_the_weights_and_are_what_was_validated(run: Path) -> None:
+    model = network(use_ema=True, ema_momentum=0.5)
+    train(model, 3)
+    weights_before = state(model)
+    path = checkpoints.save(run, model, progress(0.5))
+    for before, after in zip(weights_before, state(model), strict=True):
+        np.testing.assert_array_equal(before, after)
+    validated = checkpoints.validated_weights(path)
+    assert validated.name == checkpoints.AVERAGES
+    other = network()
+    weights.load(other, validated)
+    averages = model.optimizer._model_variables_moving_average
+    for variable, average in zip(other.trainable_variables, averages, strict=True):
+        np.testing.assert_array_equal(variable, average)
+    within = checkpoints.save(run, model, progress(0.5, step=1))
+    assert not (within / checkpoints.AVERAGES).exists()
+    validated.write_bytes(validated.read_bytes()[:-1])
+    found, _ = checkpoints.newest(run)
+    assert found == within
+    within.joinpath(checkpoints.WEIGHTS).unlink()
+    with pytest.raises(RunError, match="damaged"):
+        checkpoints.newest(run)
+
+
+def test_without_averages_the_weights_are_what_was_validated(run: Path) -> None:
+    path = checkpoints.save(run, network(), progress(0.5))
+    assert checkpoints.validated_weights(path) == path / checkpoints.WEIGHTS

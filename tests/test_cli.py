@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import typer
+from PIL import Image
 
 import tidenhance
 from tidenhance import cli, config, runs
@@ -326,6 +327,21 @@ def test_summary_at_a_size(tool, size, width, height):
     assert found["multiply_adds"] == width * height * 9 * (3 * 4 + 4 * 3)
 
 
+def test_summary_of_a_network_of_one_size(tool):
+    for size in ([], ["--size", "28x28"]):
+        found = json.loads(tool("summary", "--config", "mnist-conv-coarse", *size, "--json").out)
+        assert (found["width"], found["height"]) == (28, 28)
+        assert found["input_shape"] == [28, 28, 1]
+        assert found["parameters"] == 40_641
+    shown = tool("summary", "--config", "mnist-conv-coarse")
+    assert (shown.code, shown.err) == (0, "")
+    assert "40,641" in shown.out
+    assert "28 x 28" in shown.out
+    refused = tool("summary", "--config", "mnist-conv-coarse", "--size", "512x384")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--size: conv_autoencoder takes 28x28 only. Received: '512x384'." in refused.err
+
+
 def test_summary_as_a_table(tool):
     ended = tool("summary", "--config", "plain128")
     assert ended.code == 0
@@ -555,3 +571,89 @@ def test_ctrl_c_before_the_training_starts(small_config):
     assert process.returncode == 130
     assert b"Traceback" not in err
     assert not Path("runs").exists()
+
+
+DIGITS = """
+seed: 1
+network: {name: linear_autoencoder, units: [16, 4]}
+data: {name: mnist_noise, source: digits}
+loss: {name: mse}
+metrics: [psnr]
+training: {epochs: 2, batch_size: 32, steps_per_epoch: 5, learning_rate: 3e-3}
+validation: {batch_size: 72}
+"""
+
+
+def test_digits_from_the_command_line(tool, tmp_path):
+    """Trained, stopped at a figure, gone on with, scored, and used on a picture in colour."""
+    (tmp_path / "digits.yaml").write_text(DIGITS)
+    stop = "training.stop_at={metric: loss, value: 10.0}"
+    trained = json.loads(tool("train", "--config", "digits.yaml", "--json", stop).out)
+    assert len(trained["history"]) == 1
+    assert "val_psnr" in trained["history"][0]
+    run = trained["run"]
+    longer = tool("train", "--resume", run, "--json", "training.stop_at=")
+    assert longer.code == 0
+    assert [row["epoch"] for row in json.loads(longer.out)["history"]] == [1, 2]
+
+    scores = json.loads(tool("eval", run, "--split", "test", "--json").out)
+    names = {entry["name"] for entry in scores["per_type"].values()}
+    assert names == {"additive Gaussian noise", "multiplicative Gaussian noise"}
+    assert set(scores["per_reference"]) == {f"digit {n}" for n in range(10)}
+    mild = tool("eval", run, "--levels", "1")
+    assert mild.code == 0
+    assert "scores-levels-1.json" in mild.out
+    refused = tool("eval", run, "--levels", "3")
+    assert (refused.code, refused.out) == (2, "")
+    assert "levels" in refused.err
+    assert "Received: 3." in refused.err
+
+    Image.new("RGB", (90, 60), (255, 0, 0)).save("photo.png")
+    none = tool("enhance", "photo.png")
+    assert none.code == 2
+    assert "none takes colour pictures of any size" in none.err
+    assert f"--run {Path(run).name}" in none.err
+    enhanced = tool("enhance", "photo.png", "--run", run)
+    assert (enhanced.code, enhanced.out) == (0, "photo_enhanced.png\n")
+    with Image.open("photo_enhanced.png") as picture:
+        assert (picture.mode, picture.size) == ("L", (28, 28))
+    with Image.open("photo.png") as picture:
+        assert (picture.mode, picture.size) == ("RGB", (90, 60))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "messages"),
+    [
+        (["metrics=[psnr_y]"], ["metrics: ", "psnr_y", "Received: 1"]),
+        (["training.stop_at={metric: val_psrn, value: 1}"], ["Did you mean 'val_psnr'?"]),
+        (
+            [
+                "data={name: tid2013, root: TREE, types: [1],"
+                " splits: {train: [1], val: [3], test: [4]}}"
+            ],
+            ["28 x 28 x 1, which the network takes", "48 x 48 x 3."],
+        ),
+        (["network={name: plain_cnn, channels: [4]}"], ["any x any x 3", "28 x 28 x 1."]),
+    ],
+)
+def test_digits_networks_and_metrics_that_do_not_suit_each_other(
+    tool, tmp_path, small_tree, overrides, messages
+):
+    (tmp_path / "digits.yaml").write_text(DIGITS)
+    given = [override.replace("TREE", str(small_tree)) for override in overrides]
+    ended = tool("train", "--config", "digits.yaml", *given)
+    assert (ended.code, ended.out) == (2, "")
+    assert all(message in ended.err for message in messages)
+    assert "Traceback" not in ended.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_model_that_comes_with_the_tool_is_known_to_enhance_only(tool, tmp_path):
+    [name, *_] = runs.shipped_models()
+    Image.new("RGB", (30, 30), "white").save("photo.png")
+    ended = tool("enhance", "photo.png", "--run", name)
+    assert (ended.code, ended.out) == (0, "photo_enhanced.png\n")
+    ended = tool("enhance", "photo.png", "--run", f"{name}x", "--force")
+    assert ended.code == 2
+    assert f"Did you mean '{name}'?" in ended.err
+    assert tool("eval", name).code == 2

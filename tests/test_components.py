@@ -29,7 +29,7 @@ def test_names_are_the_files(kind):
 
 def test_the_names_that_the_article_needs():
     assert {"mirnet", "plain_cnn", "residual_cnn"} <= set(components.names("networks"))
-    assert {"tid2013", "image_folder"} <= set(components.names("data.datasets"))
+    assert {"tid2013", "image_folder", "mnist_noise"} <= set(components.names("data.datasets"))
     assert {"mse", "charbonnier"} <= set(components.names("losses"))
     assert {"mse", "mae", "psnr"} <= set(components.names("metrics"))
     assert len(components.names("data.distortions")) == 24
@@ -89,6 +89,31 @@ def test_options_are_the_signature():
 def test_options_have_types_and_bounds(kind, name, arguments):
     with pytest.raises(ValidationError):
         components.options(kind, name).model_validate(arguments)
+
+
+def test_checked_arguments_have_the_defaults_of_the_rest():
+    found = components.checked("data.datasets", "mnist_noise", {"levels": [1], "root": "x"})
+    assert found == {
+        "root": "x",
+        "source": "mnist",
+        "levels": [1],
+        "seed": 1,
+        "dtype": "float16",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"levels": [2, 3]}, "mnist_noise: levels.1: Input should be less than or equal to 2"),
+        ({"level": [2]}, "mnist_noise: level: Extra inputs are not permitted. Received: [2]."),
+        ({"source": "x" * 99}, f"Received: {'x' * 60}."),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_place(arguments, message):
+    with pytest.raises(ConfigError) as caught:
+        components.checked("data.datasets", "mnist_noise", arguments)
+    assert message in str(caught.value)
 
 
 def test_make_calls_the_function():

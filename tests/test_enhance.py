@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tidenhance.enhance import enhance, enhance_picture, find_pictures, output_path, plan
 from tidenhance.errors import ImageError, TidenhanceError, UserInputError, WriteError
@@ -120,15 +120,16 @@ def test_the_input_is_never_overwritten(tmp_path, identity):
 
 def test_a_target_that_cannot_hold_the_picture_is_told_before_the_network_runs(tmp_path):
     source = save(tmp_path / "x.png", 4, 4, 4)
+    unused = Network(lambda _: pytest.fail("it ran"), 1, 1, is_global=False)
     with pytest.raises(ImageError, match=r"y\.jpg: the picture has transparency"):
-        enhance_picture(source, tmp_path / "y.jpg", network=None)
+        enhance_picture(source, tmp_path / "y.jpg", network=unused)
     with pytest.raises(UserInputError, match="Received: a folder"):
-        enhance_picture(source, tmp_path, network=None, force=True)
+        enhance_picture(source, tmp_path, network=unused, force=True)
     (tmp_path / "file").write_text("")
     with pytest.raises(WriteError, match=r"y\.png: cannot be written"):
-        enhance_picture(source, tmp_path / "file" / "y.png", network=None)
+        enhance_picture(source, tmp_path / "file" / "y.png", network=unused)
     with pytest.raises(WriteError, match="name too long"):
-        enhance_picture(source, tmp_path / ("y" * 300 + ".png"), network=None)
+        enhance_picture(source, tmp_path / ("y" * 300 + ".png"), network=unused)
 
 
 def test_the_others_are_restored_after_one_fails(tmp_path, identity):
@@ -229,3 +230,97 @@ def test_two_pictures_with_one_result_are_an_error(tmp_path):
     assert not out.exists()
     assert len(plan([first, second])) == 2
     assert len(plan([first, first], out)) == 1
+
+
+def colours(height: int, width: int) -> np.ndarray:
+    """A picture that is red on the left and white on the right: a third, and all of white."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[..., 0] = 255
+    pixels[:, width // 2 :] = 255
+    return pixels
+
+
+@pytest.fixture
+def digits() -> tuple[Network, list[np.ndarray]]:
+    """The identity for grey pictures of 28 x 28, and what it was given."""
+    given: list[np.ndarray] = []
+
+    def forward(images: np.ndarray) -> np.ndarray:
+        given.append(images)
+        return images
+
+    return Network(forward, 1, 1, is_global=True, input_shape=(28, 28, 1)), given
+
+
+@pytest.mark.parametrize("size", [(28, 28), (56, 56), (200, 90), (6, 8), (1, 1), (28, 30)])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_network_of_one_size_gives_that_size_in_grey(tmp_path, digits, size, grey):
+    network, given = digits
+    source, target = tmp_path / "x.png", tmp_path / "y.png"
+    image = Image.fromarray(colours(*size))
+    (image.convert("L") if grey else image).save(source)
+    before = source.read_bytes()
+    enhance_picture(source, target, network=network, tile=64)
+    [batch] = given
+    assert (batch.shape, batch.dtype) == ((1, 28, 28, 1), np.float32)
+    assert batch.min() >= 0
+    assert batch.max() <= 1
+    with Image.open(target) as restored:
+        assert (restored.mode, restored.size) == ("L", (28, 28))
+        np.testing.assert_array_equal(np.asarray(restored), np.rint(255 * batch[0, ..., 0]))
+    assert source.read_bytes() == before
+    if size[1] > 1:
+        # ITU-R BT.601 gives red 76 of 255; the mean of R, G and B gives a third.
+        left = 76 / 255 if grey else 1 / 3
+        np.testing.assert_allclose(batch[0, :, :8, 0], left, atol=0.02)
+        np.testing.assert_allclose(batch[0, :, -8:, 0], 1, atol=0.02)
+
+
+def test_a_network_of_one_size_sees_what_is_transparent_as_white(tmp_path, digits):
+    network, given = digits
+    source, target = tmp_path / "x.png", tmp_path / "y.jpg"
+    channels = np.zeros((28, 28, 4), np.uint8)
+    channels[:14, :, 3] = 255
+    Image.fromarray(channels).save(source)
+    enhance_picture(source, target, network=network)
+    assert not given[0][0, :14].any()
+    assert (given[0][0, 14:] == 1).all()
+    with Image.open(target) as restored:
+        assert (restored.mode, restored.size) == ("L", (28, 28))
+
+
+def test_a_network_of_one_size_in_colour_gives_colours(tmp_path):
+    network = Network(lambda images: images, 1, 1, is_global=True, input_shape=(8, 12, 3))
+    source, target = tmp_path / "x.png", tmp_path / "y.png"
+    Image.fromarray(colours(80, 120)).save(source)
+    enhance_picture(source, target, network=network)
+    with Image.open(target) as restored:
+        assert (restored.mode, restored.size) == ("RGB", (12, 8))
+        assert restored.getpixel((0, 4)) == (255, 0, 0)
+        assert restored.getpixel((11, 4)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("size", [(28, 28), (1, 50), (90, 70)])
+def test_a_grey_network_of_any_size_keeps_the_size_and_transparency(tmp_path, size):
+    network = Network(lambda images: 1 - images, 1, 1, is_global=False, input_shape=(None, None, 1))
+    source, target = tmp_path / "x.png", tmp_path / "y.png"
+    channels = noise(*size, 4)
+    channels[..., 3] |= 1
+    Image.fromarray(channels).save(source)
+    enhance_picture(source, target, network=network, tile=64)
+    with Image.open(target) as restored:
+        assert (restored.mode, restored.size) == ("LA", size[::-1])
+        grey, alpha = np.moveaxis(np.asarray(restored), -1, 0)
+    np.testing.assert_array_equal(alpha, channels[..., 3])
+    np.testing.assert_allclose(grey, 255 - channels[..., :3].mean(axis=-1), atol=0.51)
+
+
+def test_a_picture_in_grey_has_no_profile_of_colours(tmp_path, digits):
+    network, _ = digits
+    source, target = tmp_path / "x.png", tmp_path / "y.png"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(colours(28, 28)).save(source, icc_profile=profile, dpi=(300, 300))
+    enhance_picture(source, target, network=network)
+    with Image.open(target) as restored:
+        assert restored.mode == "L"
+        assert "icc_profile" not in restored.info

@@ -8,6 +8,7 @@ import shutil
 from datetime import datetime
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import yaml
@@ -17,6 +18,8 @@ from skimage import metrics as skimage_metrics
 
 from tidenhance import components, evaluation, images, runs, weights
 from tidenhance import config as configs
+from tidenhance.data.datasets import mnist_noise
+from tidenhance.data.pairs import Pair
 from tidenhance.errors import ConfigError, DataError, RunError
 
 
@@ -230,3 +233,78 @@ def test_figures_are_the_metrics_own_at_any_size(photograph: np.ndarray) -> None
             else:
                 expected = float(metric.compute(y_true, y_pred)[0])
                 assert figures[name] == pytest.approx(expected, rel=1e-5), (name, height, width)
+
+
+@pytest.fixture(scope="module")
+def digits_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a network for noisy digits in memory, with fresh weights."""
+    path = tmp_path_factory.mktemp("runs") / "digits-20261125-170000"
+    path.mkdir()
+    overrides = ["data.source=digits", "network={name: linear_autoencoder, units: [16, 4]}"]
+    loaded = configs.load(configs.find("mnist-linear-coarse"), overrides, environment={})
+    (path / runs.CONFIG).write_text(configs.dump(loaded))
+    keras.utils.set_random_seed(1)
+    weights.save(weights.build_network(loaded), path / runs.BEST_WEIGHTS)
+    return path
+
+
+def test_pictures_in_memory_are_scored_as_they_are_saved(digits_run: Path) -> None:
+    """The network gets the noise that leaves the range; what is scored is 8-bit RGB."""
+    scores = evaluation.evaluate(digits_run, "val", save_images=True)
+    network, config = weights.trained_network(digits_run)
+    pairs = mnist_noise.load(**config.data.options)["val"]
+    noisy = np.stack([pair.distorted for pair in pairs]).astype(np.float32)
+    as_saved = [np.rint(255 * x) for x in (network.predict_on_batch(noisy), np.clip(noisy, 0, 1))]
+    errors = np.stack([pair.reference for pair in pairs]) - np.stack(as_saved)
+    restored, identity = 20 * np.log10(255 / np.sqrt(np.square(errors).mean(axis=(2, 3, 4))))
+    assert scores["psnr"] == pytest.approx(restored.mean(), abs=1e-3)
+    assert scores["identity"]["psnr"] == pytest.approx(identity.mean(), abs=1e-3)
+    assert scores["psnr"] != pytest.approx(scores["identity"]["psnr"], abs=0.1)
+    # 28 pixels are too few for MS-SSIM.
+    assert set(scores["gain"]) == {"mse", "mae", "psnr", "psnr_y", "ssim", "ssim_y"}
+    clipped = network.predict_on_batch(np.clip(noisy, 0, 1))
+    assert np.abs(255 * clipped - as_saved[0]).max() > 2
+    folder = digits_run / runs.IMAGES / "val"
+    assert {path.stem for path in folder.iterdir()} == {pair.name for pair in pairs}
+    saved = np.asarray(Image.open(folder / f"{pairs[0].name}.png"))
+    np.testing.assert_allclose(saved, as_saved[0][0].repeat(3, axis=-1), atol=1)
+
+
+def test_digits_are_scored_by_kind_of_noise_and_by_digit(digits_run: Path) -> None:
+    scores = evaluation.evaluate(digits_run, "test", baselines=[("median", {"size": 3})])
+    assert {number: entry["name"] for number, entry in scores["per_type"].items()} == {
+        "1": "additive Gaussian noise",
+        "19": "multiplicative Gaussian noise",
+    }
+    assert [entry["pairs"] for entry in scores["per_type"].values()] == [143, 142]
+    assert set(scores["per_reference"]) == {f"digit {n}" for n in range(10)}
+    assert (scores["pairs"], scores["references"], scores["levels"]) == (285, 10, [2])
+    assert scores["baselines"]["median"]["identity"] == scores["identity"]
+    assert scores["article"] is None
+    with (digits_run / "scores-test.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len({row["name"] for row in rows}) == 285
+    mild = evaluation.evaluate(digits_run, "test", levels=[1])
+    assert mild["levels"] == [1]
+    assert (digits_run / "scores-test-levels-1.json").is_file()
+    additive, speckle = (
+        [found["per_type"][number]["identity"]["mse"] for found in (mild, scores)]
+        for number in ("1", "19")
+    )
+    assert additive[0] < 0.2 * additive[1]
+    assert speckle[0] == speckle[1]
+
+
+def test_a_level_that_the_noise_has_not(digits_run: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mnist_noise: levels\.0: .* Received: 3\."):
+        evaluation.evaluate(digits_run, "test", levels=[3])
+
+
+def test_pairs_that_do_not_suit_the_network_are_named(
+    digits_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    square = np.zeros((30, 30, 1), np.uint8)
+    pair = Pair("mine", square, square, "digit 1")
+    monkeypatch.setattr(mnist_noise, "load", lambda **_: {"val": [pair]})
+    with pytest.raises(DataError, match=r"mine: expected .* 28 x 28 x 1, .* 30 x 30 x 1"):
+        evaluation.evaluate(digits_run, "val")

@@ -51,11 +51,74 @@ def change(run: Path, edit: Callable[[onnx.ModelProto], None]) -> None:
 
 def test_it_is_the_network_that_tensorflow_runs(run: Path) -> None:
     found, expected = forward_onnx.load(run), forward_tensorflow.load(run)
-    for attribute in ("size_multiple", "receptive_field", "is_global"):
+    for attribute in ("size_multiple", "receptive_field", "is_global", "input_shape"):
         assert getattr(found, attribute) == getattr(expected, attribute)
+    assert found.input_shape == (None, None, 3)
     batch = np.random.default_rng(0).random((2, 36, 52, 3), np.float32)
     np.testing.assert_allclose(found.forward(batch), expected.forward(batch), atol=1e-5)
     assert np.abs(expected.forward(batch) - batch).max() > 0.1
+
+
+def test_a_network_of_one_size_in_grey(tmp_path: Path) -> None:
+    options = ["network={name: linear_autoencoder, units: [16, 4]}"]
+    loaded = config.load(config.find("mnist-linear-coarse"), options)
+    (tmp_path / runs.CONFIG).write_text(config.dump(loaded))
+    weights.save(weights.build_network(loaded), tmp_path / runs.BEST_WEIGHTS)
+    export.export(tmp_path, "onnx")
+    found, expected = forward_onnx.load(tmp_path), forward_tensorflow.load(tmp_path)
+    assert found.input_shape == expected.input_shape == (28, 28, 1)
+    assert found.has_fixed_size
+    batch = np.random.default_rng(0).normal(0.5, 1, (3, 28, 28, 1)).astype(np.float32)
+    np.testing.assert_allclose(found.forward(batch), expected.forward(batch), atol=1e-5)
+    with pytest.raises(RunError, match=r"best\.onnx: ONNX Runtime cannot use it: "):
+        found.forward(batch[:, :27])
+
+
+def reshape(*sizes: int | str) -> Callable[[onnx.ModelProto], None]:
+    """Let the file declare, and compute, the identity of another shape."""
+
+    def edit(model: onnx.ModelProto) -> None:
+        for value in (*model.graph.input, *model.graph.output):
+            for dimension, size in zip(value.type.tensor_type.shape.dim, sizes, strict=True):
+                dimension.Clear()
+                if isinstance(size, int):
+                    dimension.dim_value = size
+                else:
+                    dimension.dim_param = size
+        del model.graph.node[:], model.graph.initializer[:]
+        model.graph.node.append(onnx.helper.make_node("Identity", ["input"], ["output"]))
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shape"),
+    [
+        (("B", "H", "W", 3), (None, None, 3)),
+        (("B", "", "", 1), (None, None, 1)),
+        (("B", 28, 30, 1), (28, 30, 1)),
+        ((1, 28, 30, 3), (28, 30, 3)),
+    ],
+)
+def test_the_input_shape_is_the_files(run: Path, sizes, shape) -> None:
+    change(run, reshape(*sizes))
+    assert forward_onnx.load(run).input_shape == shape
+
+
+@pytest.mark.parametrize(
+    ("sizes", "received"),
+    [
+        (("B", "H", "W", 4), "any x any x 4"),
+        (("B", "H", "W", "C"), "any x any x any"),
+        (("B", 28, "W", 1), "28 x any x 1"),
+        (("B", "H", 28, 3), "any x 28 x 3"),
+    ],
+)
+def test_an_input_shape_that_no_picture_has_is_refused(run: Path, sizes, received: str) -> None:
+    change(run, reshape(*sizes))
+    with pytest.raises(RunError, match=r"best\.onnx: expected pictures of 1 or 3 chan") as caught:
+        forward_onnx.load(run)
+    assert str(caught.value).endswith(f"Received: {received}.")
 
 
 def test_a_file_of_other_weights_is_never_used(run: Path) -> None:

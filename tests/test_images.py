@@ -19,9 +19,13 @@ from tidenhance.images import (
     Picture,
     fill_transparent,
     is_picture_name,
+    on_white,
     read_picture,
     read_rgb,
+    resize,
     to_float,
+    to_grey,
+    to_rgb,
     to_uint8,
     write_picture,
     write_rgb,
@@ -74,6 +78,82 @@ def test_eight_bit_values_survive_the_way_to_floats_and_back():
     assert to_float(values)[[0, 51, 255]].tolist() == [0.0, np.float32(0.2), 1.0]
     np.testing.assert_array_equal(to_uint8(to_float(values)), values)
     assert to_uint8(np.array([-0.5, 1.5, 0.5])).tolist() == [0, 255, 128]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_floats_stay_on_their_scale_and_are_not_clipped(dtype):
+    values = np.array([-0.5, 0.25, 1.5], dtype)
+    found = to_float(values)
+    assert found.dtype == np.float32
+    assert found.tolist() == [-0.5, 0.25, 1.5]
+    found[0] = 7
+    assert values[0] == -0.5
+
+
+def test_pictures_of_any_kind_are_saved_as_rgb():
+    noisy = np.array([[[-0.5], [0.2], [0.5], [1.5]]], np.float16)
+    assert to_rgb(noisy).dtype == np.uint8
+    # 0.2 of float16 is 0.19995, and 50.99 of 255.
+    assert to_rgb(noisy).tolist() == [[[0] * 3, [51] * 3, [128] * 3, [255] * 3]]
+    grey = np.array([[[7], [200]]], np.uint8)
+    assert to_rgb(grey).tolist() == [[[7] * 3, [200] * 3]]
+    colour = np.array([[[0, 0.2, 1.5]]], np.float32)
+    assert to_rgb(colour).tolist() == [[[0, 51, 255]]]
+    np.testing.assert_array_equal(to_rgb(noise(5, 7, 3)), noise(5, 7, 3))
+
+
+def test_the_floats_of_eight_bit_pictures_are_saved_as_those_pictures():
+    for dtype in (np.float16, np.float32, np.float64):
+        values = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+        np.testing.assert_array_equal(to_rgb(to_float(values).astype(dtype))[..., :1], values)
+
+
+def test_grey_for_networks_is_the_mean_of_the_channels_and_not_rounded():
+    pixels = np.array([[[10, 11, 11], [255, 0, 0], [255, 255, 255], [0, 0, 1]]], np.uint8)
+    found = to_grey(pixels)
+    assert (found.shape, found.dtype) == ((1, 4, 1), np.float32)
+    # 32, 255, 765 and 1 thirds of 255.
+    np.testing.assert_allclose(found[0, :, 0], [32 / 765, 1 / 3, 1, 1 / 765], rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(3, 9), (40, 2), (8, 8), (1, 1)])
+def test_a_constant_stays_constant_at_another_size(size):
+    values = np.full((8, 8, 3), [0.0, 0.3, 1.0], np.float32)
+    found = resize(values, *size)
+    assert (found.shape, found.dtype) == ((*size, 3), np.float32)
+    np.testing.assert_allclose(found, np.full((*size, 3), [0.0, 0.3, 1.0]), atol=1e-6)
+
+
+def test_fine_detail_does_not_alias_where_a_picture_shrinks():
+    fine = np.indices((32, 32)).sum(axis=0) % 2
+    found = resize(fine[..., np.newaxis].astype(np.float32), 16, 16)
+    assert found.shape == (16, 16, 1)
+    np.testing.assert_allclose(found[2:-2, 2:-2], 0.5, atol=0.02)
+
+
+def test_resizing_keeps_to_the_range_and_the_channels_apart():
+    """Bicubic interpolation overshoots at an edge."""
+    values = np.zeros((4, 10, 3), np.float32)
+    values[:, 5:, 0] = 1
+    values[:2, :, 2] = 1
+    found = resize(values, 8, 30)
+    assert (found.min(), found.max()) == (0, 1)
+    assert not found[..., 1].any()
+    # Halves of the picture, left and right of one channel, top and bottom of the other.
+    assert (found[:, :12, 0] < 0.1).all()
+    assert (found[:, 18:, 0] > 0.9).all()
+    assert (found[:3, :, 2] > 0.9).all()
+    assert (found[5:, :, 2] < 0.1).all()
+    turned = resize(values.swapaxes(0, 1), 30, 8)
+    np.testing.assert_allclose(turned.swapaxes(0, 1), found, atol=1e-6)
+
+
+def test_transparent_pictures_lie_on_white():
+    pixels = np.array([[[0, 100, 255], [0, 100, 255], [0, 100, 255]]], np.uint8)
+    found = on_white(pixels, np.array([[255, 0, 51]], np.uint8))
+    assert found.dtype == np.uint8
+    # A fifth of the pixel, four fifths of white: 204, 20 + 204 and 51 + 204.
+    assert found.tolist() == [[[0, 100, 255], [255, 255, 255], [204, 224, 255]]]
 
 
 def test_rgb_pictures_are_read_and_written_as_they_are(tmp_path):

@@ -9,10 +9,18 @@ import keras
 import numpy as np
 import pytest
 
-from tidenhance.errors import TidenhanceError
+from tidenhance.errors import DataError, TidenhanceError
 from tidenhance.forward_tensorflow import forward
 from tidenhance.images import to_float, to_uint8
-from tidenhance.inference import Forward, restore, restore_tiled
+from tidenhance.inference import (
+    Forward,
+    Network,
+    as_input,
+    check_suits,
+    restore,
+    restore_tiled,
+    shape_text,
+)
 
 
 def noise(*shape: int) -> np.ndarray:
@@ -170,3 +178,91 @@ def test_feathering_leaves_no_seam():
 
     assert largest_step(feathered=False) > 20
     assert largest_step(feathered=True) <= 3
+
+
+@pytest.mark.parametrize("tile", [16, 64])
+def test_one_channel_comes_back_as_three_equal_ones(tile):
+    values = np.random.default_rng(0).normal(0.5, 0.5, (37, 41, 1)).astype(np.float32)
+    restored = restore_tiled(identity, values, overlap=5, feathered=True, tile=tile)
+    assert restored.dtype == np.uint8
+    # Where tiles are blended, rounding may fall the other way.
+    expected = np.rint(255 * np.clip(values, 0, 1)).repeat(3, axis=-1)
+    assert np.abs(restored - expected).max() <= (tile == 16)
+    assert (np.ptp(restored, axis=-1) == 0).all()
+
+
+@pytest.mark.parametrize("size_multiple", [1, 4])
+def test_tiles_of_one_channel_in_eight_bits_are_the_picture(size_multiple):
+    pixels = noise(37, 41, 1)
+    options = {"size_multiple": size_multiple, "overlap": 5, "feathered": False, "tile": 16}
+    restored = restore_tiled(identity, pixels, **options)
+    np.testing.assert_array_equal(restored, pixels.repeat(3, axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "text"), [((28, 28, 1), "28 x 28 x 1"), ((None, None, 3), "any x any x 3")]
+)
+def test_shapes_in_words(shape, text):
+    assert shape_text(shape) == text
+
+
+def test_whether_a_network_has_a_fixed_size():
+    assert not Network(identity, 1, 1, is_global=False).has_fixed_size
+    assert not Network(identity, 1, 1, False, input_shape=(None, None, 1)).has_fixed_size
+    assert Network(identity, 1, 1, False, input_shape=(28, 28, 1)).has_fixed_size
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((5, 7, 3), (None, None, 3)),
+        ((None, None, 3), (None, None, 3)),
+        ((28, 28, 1), (28, 28, 1)),
+        ((28, 28, 1), (None, None, 1)),
+    ],
+)
+def test_pictures_that_suit_a_network(shape, expected):
+    check_suits(shape, expected, "data")
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected", "received"),
+    [
+        ((28, 28, 3), "28 x 28 x 1", "28 x 28 x 3"),
+        ((28, 27, 1), "28 x 28 x 1", "28 x 27 x 1"),
+        ((None, None, 1), "28 x 28 x 1", "any x any x 1"),
+        ((5, 7, 1), "any x any x 3", "5 x 7 x 1"),
+    ],
+)
+def test_pictures_that_do_not_suit_a_network(shape, expected, received):
+    takes = tuple(None if size == "any" else int(size) for size in expected.split(" x "))
+    with pytest.raises(DataError) as caught:
+        check_suits(shape, takes, "data (training)")
+    assert str(caught.value) == (
+        f"data (training): expected height x width x channels {expected}, which the network takes."
+        f" Received: {received}."
+    )
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (5, 7, 3)])
+def test_a_picture_that_suits_is_given_as_it_is(shape):
+    pixels = noise(5, 7, 3)
+    assert as_input(pixels, shape) is pixels
+
+
+def test_a_picture_becomes_grey_for_one_channel():
+    pixels = np.array([[[10, 11, 11], [255, 0, 0]]], np.uint8)
+    for shape in ((None, None, 1), (1, 2, 1)):
+        found = as_input(pixels, shape)
+        assert (found.shape, found.dtype) == ((1, 2, 1), np.float32)
+        np.testing.assert_allclose(found[0, :, 0], [32 / 765, 1 / 3], rtol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(60, 90), (28, 50), (3, 4), (1, 1)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_picture_is_resized_to_the_one_size(size, channels):
+    pixels = np.full((*size, 3), (51, 51, 255), np.uint8)
+    found = as_input(pixels, (28, 28, channels))
+    assert (found.shape, found.dtype) == ((28, 28, channels), np.float32)
+    expected = [0.2, 0.2, 1] if channels == 3 else [1.4 / 3]
+    np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), atol=1e-6)

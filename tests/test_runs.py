@@ -316,6 +316,73 @@ def test_the_newest_run_with_weights(run, text):
     assert runs.newest_with_weights(run.parent) == a
 
 
+@pytest.mark.parametrize(
+    ("network", "is_for_any"),
+    [
+        ('{"input_shape": [null, null, 3]}', True),
+        ('{"input_shape": [28, 28, 1]}', False),
+        ('{"input_shape": [null, null, 1]}', False),
+        ('{"input_shape": [28, 28, 3]}', False),
+        ('{"layers": 5}', True),  # of an older version
+        ("damaged", True),
+        ("[5]", True),
+        (None, True),
+    ],
+)
+def test_the_newest_run_for_any_picture(run, text, network, is_for_any):
+    (run / runs.BEST_WEIGHTS).touch()
+    [newer] = copies(run, text, "b")
+    (newer / runs.BEST_WEIGHTS).touch()
+    if network is not None:
+        (newer / runs.NETWORK).write_text(network)
+    found = runs.newest_with_weights(run.parent, for_any_picture=True)
+    assert found == (newer if is_for_any else run)
+    assert runs.newest_with_weights(run.parent) == newer
+
+
+def test_no_run_for_any_picture(run):
+    (run / runs.BEST_WEIGHTS).touch()
+    (run / runs.NETWORK).write_text('{"input_shape": [28, 28, 1]}')
+    with pytest.raises(RunError, match=f"colour pictures of any size.* --run {run.name}"):
+        runs.newest_with_weights(run.parent, for_any_picture=True)
+
+
+@pytest.fixture
+def models(tmp_path, text, monkeypatch):
+    """A folder of models that come with the tool, and what else may lie there."""
+    folder = tmp_path / "package" / "models"
+    for name in ("plain", "digits", "no model"):
+        (folder / name).mkdir(parents=True)
+    for name in ("plain", "digits"):
+        (folder / name / runs.CONFIG).write_text(text)
+    (folder / "README.md").touch()
+    monkeypatch.setattr(runs, "__file__", str(folder.parent / "runs.py"))
+    return folder
+
+
+def test_models_come_with_the_tool(models):
+    assert runs.shipped_models() == {"digits": models / "digits", "plain": models / "plain"}
+
+
+def test_a_model_is_found_by_name_unless_a_run_has_it(run, text, models):
+    assert runs.find_model("digits", run.parent) == models / "digits"
+    assert runs.find_model(run.name, run.parent) == run
+    [own] = copies(run, text, "digits")
+    assert runs.find_model("digits", run.parent) == own
+
+
+def test_neither_a_run_nor_a_model(run, models):
+    for name, hint in (
+        ("digit", "Did you mean 'digits'?"),
+        (run.name[:-1], f"Did you mean '{run.name}'?"),
+        ("x", "Models that come with the tool: digits, plain."),
+        ("no model", "Models that come with the tool: digits, plain."),
+    ):
+        with pytest.raises(RunError, match=f"{name}: no such run under ") as caught:
+            runs.find_model(name, run.parent)
+        assert hint in str(caught.value)
+
+
 def test_runs_are_listed_oldest_first(run, text):
     made = copies(run, text, "b", "a", "c")
     (run.parent / "no run").mkdir()

@@ -72,6 +72,15 @@ def test_cosine_decay_by_hand() -> None:
         assert schedules.learning_rate(options, [1.0] * epoch) == pytest.approx(by_hand, rel=1e-5)
 
 
+def test_warm_up_by_hand() -> None:
+    """Three epochs up in equal steps, then four down."""
+    schedule = {"cosine_decay": {"warm_up_epochs": 3}}
+    options = training(epochs=7, learning_rate=4e-3, learning_rate_schedule=schedule)
+    down = [4e-3 * (1 + np.cos(np.pi * n / 4)) / 2 for n in range(4)]
+    for epoch, by_hand in enumerate([1e-3, 2e-3, 3e-3, *down]):
+        assert schedules.learning_rate(options, [1.0] * epoch) == pytest.approx(by_hand, rel=1e-5)
+
+
 def test_without_a_schedule_the_rate_stays_and_the_epochs_end() -> None:
     options = training(epochs=3)
     assert schedules.learning_rate(options, [1.0, 2.0]) == 1e-3

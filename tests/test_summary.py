@@ -12,7 +12,13 @@ from keras import layers
 
 from tidenhance import summary
 from tidenhance.config import Training
-from tidenhance.networks import mirnet, plain_cnn, residual_cnn
+from tidenhance.networks import (
+    conv_autoencoder,
+    linear_autoencoder,
+    mirnet,
+    plain_cnn,
+    residual_cnn,
+)
 
 
 def multiply_adds_by_hand(widths: list[int], height: int, width: int) -> int:
@@ -146,3 +152,50 @@ def test_looking_at_a_network_does_not_change_it(tmp_path) -> None:
     network.save_weights(tmp_path / "x.weights.h5")
     assert (network.count_params(), len(network.layers)) == (parameters, count)
     assert [layer["parameters"] for layer in summary.layer_table(network)][1:3] == [112, 148]
+
+
+def test_the_one_size_that_a_network_takes() -> None:
+    assert summary.picture_size(linear_autoencoder.build(units=[4]), 384, 512) == (28, 28)
+    assert summary.picture_size(plain_cnn.build(channels=[4]), 384, 512) == (384, 512)
+    high = keras.Model(inputs := keras.Input((7, None, 3)), layers.Conv2D(3, 1)(inputs))
+    assert summary.picture_size(high, 384, 512) == (7, 512)
+
+
+def test_the_shape_that_a_network_takes_is_told() -> None:
+    training = Training(epochs=1, batch_size=1, learning_rate=1e-3)
+    for network, shape in (
+        (linear_autoencoder.build(units=[4]), [28, 28, 1]),
+        (plain_cnn.build(channels=[4]), [None, None, 3]),
+    ):
+        assert summary.describe(network, training, 28, 28)["input_shape"] == shape
+
+
+def test_multiply_adds_of_the_autoencoders_by_hand() -> None:
+    assert summary.multiply_adds(linear_autoencoder.build(units=[16, 4]), 28, 28) == (
+        784 * 16 + 16 * 4 + 4 * 16 + 16 * 784
+    )
+    assert summary.multiply_adds(conv_autoencoder.build(), 28, 28) == (
+        8 * 8 * 49 * 32  # outputs of the convolutions
+        + 6 * 6 * 9 * 32 * 64
+        + 6 * 6 * 9 * 64 * 32  # inputs of the transposed ones
+        + 8 * 8 * 49 * 32
+    )
+
+
+@pytest.mark.parametrize(
+    ("variant", "by_hand"),
+    [
+        # From the output back: 3 and 5 pixels of the transposed ones, 7, and (7 - 1) x 3 + 7.
+        ("I", 25),
+        # 3 and 3 pixels, (3 - 1) x 2 + 4, and (8 - 1) x 2 + 6; the phases of strides add a few.
+        ("II", 20),
+    ],
+)
+def test_the_autoencoders_receptive_field_by_hand(variant, by_hand: int) -> None:
+    field = summary.receptive_field(conv_autoencoder.build(variant=variant))
+    assert 0 <= field.pixels - by_hand <= 3
+    assert not field.is_global
+
+
+def test_fully_connected_layers_see_the_whole_picture() -> None:
+    assert summary.receptive_field(linear_autoencoder.build(units=[4])).is_global

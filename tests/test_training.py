@@ -7,8 +7,10 @@ import errno
 import hashlib
 import importlib.util
 import io
+import json
 import logging
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -668,3 +670,135 @@ def test_a_full_disk_is_one_clear_error(
     full.append(False)
     resume(run, runs.read_config(run))
     assert_same(run, whole)
+
+
+DIGITS = {
+    "seed": 1,
+    "network": {"name": "linear_autoencoder", "units": [16, 4]},
+    "data": {"name": "mnist_noise", "source": "digits"},
+    "loss": {"name": "mse"},
+    "metrics": ["psnr"],
+    "training": {"epochs": 2, "batch_size": 32, "steps_per_epoch": 5, "learning_rate": 3e-3},
+    "validation": {"batch_size": 72},
+}
+
+
+@pytest.fixture
+def load_digits(tmp_path: Path):
+    """Return what loads a config of digits in memory, with overrides."""
+
+    def load(*overrides: str) -> Config:
+        path = tmp_path / "digits.yaml"
+        path.write_text(yaml.safe_dump(DIGITS))
+        return configs.load(path, overrides, environment={})
+
+    return load
+
+
+def test_pictures_in_memory_train_a_network_of_one_size(
+    load_digits, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = load_digits("training.steps_per_epoch=40")
+    with caplog.at_level(logging.INFO, "tidenhance"):
+        run = train(config, "digits", tmp_path / "runs")
+    first, last = runs.read_history(run)
+    assert {"val_loss", "psnr", "val_psnr"} <= set(first)
+    assert last["val_loss"] < 0.9 * first["val_loss"]
+    network = json.loads((run / runs.NETWORK).read_text())
+    assert network["input_shape"] == [28, 28, 1]
+    assert (network["width"], network["height"]) == (28, 28)
+    assert forward_onnx.load(run).input_shape == (28, 28, 1)
+    costs = [
+        np.square(np.clip(pair.distorted.astype(float), 0, 1) - pair.reference / 255).mean()
+        for pair in training._pairs(config)["val"]
+    ]
+    [told] = re.findall(r"doing nothing: val_loss (\S+)", (run / runs.LOG).read_text())
+    assert float(told) == pytest.approx(np.mean(costs), abs=1e-5)
+
+
+def test_training_stops_where_the_config_says_and_goes_on_where_it_no_longer_does(
+    load_digits, tmp_path: Path
+) -> None:
+    whole = train(load_digits(), "digits", tmp_path / "whole")
+    reached = "training.stop_at={metric: loss, value: 10.0}"
+    run = train(load_digits(reached, "training.epochs=9"), "digits", tmp_path / "runs")
+    assert history(run) == history(whole)[:1]
+    assert runs.summaries(run.parent)[0].state == "finished"
+    resume(run, runs.read_config(run))
+    assert history(run) == history(whole)[:1]
+    resume(run, load_digits())
+    assert_same(run, whole)
+
+
+def test_a_training_in_memory_that_was_cut_off_comes_to_the_same_end(
+    load_digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_digits("training.checkpoint_every.steps=2")
+    whole = train(config, "digits", tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        kill_at(patch, save=1, after=True)
+        with pytest.raises(KilledError):
+            train(config, "digits", tmp_path / "runs")
+    [run] = (tmp_path / "runs").iterdir()
+    resume(run, runs.read_config(run))
+    assert_same(run, whole)
+
+
+def test_pairs_in_memory_are_named_where_the_loss_is_not_finite(
+    load_digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = steps.training
+
+    def poisoned(*arguments: Any, **options: Any) -> steps.Step:
+        step = real(*arguments, **options)
+        return lambda batch: step(batch) | {"loss": np.nan}
+
+    monkeypatch.setattr(steps, "training", poisoned)
+    config = load_digits("training.batch_size=2")
+    with pytest.raises(TidenhanceError, match="loss became nan at step 1 of epoch 1") as caught:
+        train(config, "digits", tmp_path / "runs")
+    pairs = training._pairs(config)["train"]
+    _, indices = pipeline.batch(0, pairs=len(pairs), batch_size=2, seed=1)
+    assert f", on {', '.join(pairs[index].name for index in indices)}. " in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "error", "message"),
+    [
+        (
+            ["network={name: plain_cnn, channels: [4]}"],
+            DataError,
+            r"data \(training\): expected .* any x any x 3, .* Received: 28 x 28 x 1\.",
+        ),
+        (
+            ["training.patch_size=14"],
+            DataError,
+            r"data \(training\): expected .* 28 x 28 x 1, .* Received: 14 x 14 x 1\.",
+        ),
+        (
+            ["validation.patch_size=14"],
+            DataError,
+            r"data \(validation\): expected .* 28 x 28 x 1, .* Received: 14 x 14 x 1\.",
+        ),
+        (["metrics=[psnr_y]"], ConfigError, r"metrics: .*psnr_y.* Received: 1\b"),
+        (["metrics=[ms_ssim]"], ConfigError, r"metrics: .*ms_ssim.* Received: 28\b"),
+    ],
+)
+def test_networks_and_metrics_that_do_not_suit_the_digits(
+    load_digits, tmp_path: Path, overrides: list[str], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message) as caught:
+        train(load_digits(*overrides), "digits", tmp_path / "runs")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("size", [[], ["training.patch_size=28", "validation.patch_size=28"]])
+def test_colour_pictures_do_not_suit_a_network_of_grey_ones(
+    load, tmp_path: Path, size: list[str]
+) -> None:
+    found = "28 x 28 x 3" if size else "32 x 32 x 3"
+    with pytest.raises(DataError, match=rf"data \(training\): .* 28 x 28 x 1, .* {found}\."):
+        train(load("network={name: linear_autoencoder}", *size), "small", tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from tidenhance import runs, schedules, weights
 from tidenhance.errors import RunError, TidenhanceError
 from tidenhance.files import new_folder, remove_folder, reserve, sha256
+from tidenhance.fused_adam import averaged, keeps_averages
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,9 @@ STATE = "state.h5"
 PROGRESS = "progress.json"
 CHECKSUMS = "SHA256SUMS"
 FILES = (WEIGHTS, STATE, PROGRESS)
+
+# The moving averages, where they are what was validated.
+AVERAGES = "averages.weights.h5"
 
 _NAME = re.compile(r"epoch-(\d+)(?:-step-(\d+))?")
 
@@ -67,9 +71,9 @@ def save(run: Path, network: keras.Model, progress: Progress) -> Path:
 
     Those of the last two epochs and of the epoch with the lowest val_loss are kept, and the last
     one within an epoch until the epoch ends. The checkpoint appears complete or not at all: a
-    folder with the weights as Keras saves them, what else the network, optimiser (moments,
-    averages, loss scale, learning rate) and metrics remember, the progress, and checksums as
-    `sha256sum --check` reads them.
+    folder with the weights as Keras saves them, after an epoch also their moving averages where the
+    optimiser keeps such, what else the network, optimiser (moments, averages, loss scale, learning
+    rate) and metrics remember, the progress, and checksums as `sha256sum --check` reads them.
 
     Raises:
         TidenhanceError: a weight is not finite; nothing is written.
@@ -86,7 +90,13 @@ def save(run: Path, network: keras.Model, progress: Progress) -> Path:
         weights.write(network, folder / WEIGHTS)
         _write_state(network, folder / STATE)
         (folder / PROGRESS).write_text(json.dumps(asdict(progress), indent=1) + "\n")
-        sums = (f"{sha256(folder / name)}  {name}\n" for name in FILES)
+        files = list(FILES)
+        if keeps_averages(network) and progress.step == 0:
+            with averaged(network):
+                (folder / AVERAGES).touch()
+                weights.write(network, folder / AVERAGES)
+            files.append(AVERAGES)
+        sums = (f"{sha256(folder / name)}  {name}\n" for name in files)
         (folder / CHECKSUMS).write_text("".join(sums))
     best = schedules.best_epoch(progress.val_losses) + 1
     # Later ones were damaged, and training went on from an earlier one.
@@ -121,6 +131,12 @@ def newest(run: Path) -> tuple[Path, Progress] | None:
             " Remove them to train this run from its beginning."
         )
     return None
+
+
+def validated_weights(path: Path) -> Path:
+    """Return the file, in an epoch's checkpoint, of the weights that were validated."""
+    averages = path / AVERAGES
+    return averages if averages.exists() else path / WEIGHTS
 
 
 def restore(network: keras.Model, path: Path) -> None:
@@ -183,7 +199,8 @@ def _order(path: Path) -> tuple[int, int]:
 def _read_progress(path: Path) -> Progress:
     try:
         listed = (path / CHECKSUMS).read_text(encoding="utf-8")
-        for name in FILES:
+        averages = [AVERAGES] if f"  {AVERAGES}\n" in listed else []
+        for name in (*FILES, *averages):
             if f"{sha256(path / name)}  {name}\n" not in listed:
                 raise RunError(f"{path / name}: damaged: its checksum has changed.")
     except (OSError, UnicodeDecodeError) as error:

@@ -79,8 +79,13 @@ class ReduceOnPlateau(Section):
 
 
 class CosineDecay(Section):
-    """Let the learning rate fall along half a cosine, from its start to `minimum` at the end."""
+    """Let the learning rate rise for `warm_up_epochs`, then fall along half a cosine to `minimum`.
 
+    Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017),
+    equation 5, without restarts.
+    """
+
+    warm_up_epochs: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     minimum: Annotated[float, Field(ge=0)] = 0.0
 
 
@@ -95,6 +100,22 @@ class LearningRateSchedule(Section):
         if self.reduce_on_plateau and self.cosine_decay:
             raise ValueError("expected at most one of reduce_on_plateau and cosine_decay")
         return self
+
+
+class Optimizer(Section):
+    """Adam (Kingma and Ba, 2014), or AdamW (Loshchilov and Hutter, 2019) with a `weight_decay`.
+
+    With `gradient_clip_norm` all gradients together are scaled down to that norm. With
+    `exponential_moving_average`, as 0.999, the averages that each step moves by what is left to 1
+    are validated and kept as best weights, in place of the weights themselves (Polyak and Juditsky,
+    1992).
+    """
+
+    beta_1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta_2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    gradient_clip_norm: PositiveFloat | None = None
+    exponential_moving_average: Fraction | None = None
 
 
 class Augmentation(Section):
@@ -136,6 +157,7 @@ class Training(Section):
     augmentation: Augmentation = Augmentation()
     learning_rate: PositiveFloat
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule()
+    optimizer: Optimizer = Optimizer()
     early_stopping: EarlyStopping | None = None
     stop_at: StopAt | None = None
     checkpoint_every: CheckpointEvery = CheckpointEvery()
@@ -518,6 +540,10 @@ def _check_together(data: dict[str, Any], report: Report) -> None:
         known = history_names([name for name in metrics if isinstance(name, str)])
         if stop_metric not in known:
             report(("training", "stop_at", "metric"), mistakes.one_of(known, stop_metric))
+    warm_up = ("training", "learning_rate_schedule", "cosine_decay", "warm_up_epochs")
+    rising, epochs = number(*warm_up), number("training", "epochs")
+    if rising and epochs and rising >= epochs:
+        report(warm_up, f"expected less than training.epochs, {epochs}. Received: {rising}.")
     rate = number("training", "learning_rate", kind=(int, float))
     for schedule in ("cosine_decay", "reduce_on_plateau"):
         key = ("training", "learning_rate_schedule", schedule, "minimum")

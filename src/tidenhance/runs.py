@@ -261,6 +261,8 @@ def newest_with_weights(folder: Path = FOLDER, *, for_any_picture: bool = False)
 
 def _is_special(run: Path) -> bool:
     """Whether a run's network takes grey pictures only, or pictures of one size."""
+    if not (run / NETWORK).is_file():
+        return False
     try:
         shape = read_json(run / NETWORK).get("input_shape")
     except RunError:

@@ -21,8 +21,15 @@ def learning_rate(training: Training, val_losses: Sequence[float]) -> float:
     cosine = training.learning_rate_schedule.cosine_decay
     rate = training.learning_rate
     if cosine:
-        alpha = cosine.minimum / rate
-        return float(CosineDecay(rate, training.epochs, alpha)(len(val_losses)))
+        rising = cosine.warm_up_epochs
+        decay = CosineDecay(
+            rate / (rising + 1) if rising else rate,
+            training.epochs - rising,
+            alpha=cosine.minimum / rate,
+            warmup_target=rate if rising else None,
+            warmup_steps=rising,
+        )
+        return float(decay(len(val_losses)))
     if plateau:
         best, waited = float("inf"), 0
         for val_loss in val_losses:

@@ -38,6 +38,7 @@ from tidenhance.data import pipeline
 from tidenhance.data.pairs import Pairs
 from tidenhance.errors import StoppedError, TidenhanceError
 from tidenhance.files import replacing, write_text
+from tidenhance.fused_adam import averaged
 
 logger = logging.getLogger(__name__)
 
@@ -124,10 +125,13 @@ class Session:
 
         def batches() -> Iterator[Any]:
             for batch in self.feed.validation:
+                if self.request.signal is not None:
+                    return
                 yield batch
-                self.stop_if_asked(trained)
 
-        validated = validation.figures(self.network, step, batches())
+        with averaged(self.network):
+            validated = validation.figures(self.network, step, batches())
+        self.stop_if_asked(trained)
         if not math.isfinite(validated["val_loss"]):
             raise TidenhanceError(
                 f"The val_loss of epoch {epoch + 1} is {validated['val_loss']}. {self._advice}"
@@ -167,7 +171,7 @@ class Session:
             )[1]
             for number in range(first, first + count)
         ]
-        files = ", ".join(str(pairs[index].distorted) for batch in batches for index in batch)
+        files = ", ".join(pairs[index].place for batch in batches for index in batch)
         last = f" to {before.step + count}" if count > 1 else ""
         raise TidenhanceError(
             f"The loss became {loss} at step {before.step + 1}{last} of epoch"
@@ -267,9 +271,11 @@ def _write_results(
     runs.write_history(run, progress.history)
     curves.draw(run / runs.CURVES, progress.history, identity)
     best = checkpoints.path_of(run, schedules.best_epoch(progress.val_losses) + 1)
-    if best.exists() and not _is_same(best / checkpoints.WEIGHTS, run / runs.BEST_WEIGHTS):
-        with replacing(run / runs.BEST_WEIGHTS) as temporary:
-            shutil.copyfile(best / checkpoints.WEIGHTS, temporary)
+    if best.exists():
+        validated = checkpoints.validated_weights(best)
+        if not _is_same(validated, run / runs.BEST_WEIGHTS):
+            with replacing(run / runs.BEST_WEIGHTS) as temporary:
+                shutil.copyfile(validated, temporary)
 
 
 def _is_same(checkpointed: Path, weights_file: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from tidenhance.config import Training
+from tidenhance.networks._pixel_shuffle import PixelShuffle
 
 BYTES_PER_FLOAT = 4
 
@@ -110,6 +111,8 @@ def receptive_field(model: keras.Model) -> ReceptiveField:
             size += (max(layer.kernel_size) - 1) * jump
         elif isinstance(layer, keras.layers.UpSampling2D):
             jump /= max(layer.size)
+        elif isinstance(layer, PixelShuffle):
+            jump /= layer.scale
         fields |= {id(x): (size, jump, is_global) for x in call.outputs}
     size, _, is_global = fields[id(calls[-1].outputs[0])]
     return ReceptiveField(math.ceil(size), is_global)

@@ -129,7 +129,7 @@ def resume(run: Path, config: Config) -> Path:
 def compile_network(network: keras.Model, config: Config, kind: device.Kind) -> None:
     """Give a network its optimiser, loss and metrics, with all the variables that they need."""
     network.compile(
-        optimizer=FusedAdam(config.training.learning_rate),
+        optimizer=_optimizer(config),
         loss=components.make("losses", config.loss.name, config.loss.options),
         metrics=validation.metrics(config),
         jit_compile=device.jit_compile(config.training.xla, kind),
@@ -140,6 +140,20 @@ def compile_network(network: keras.Model, config: Config, kind: device.Kind) -> 
     picture = np.zeros([1, *(size or 192 for size in network.inputs[0].shape[1:])], np.float32)
     network.compute_metrics(picture, picture, picture)
     network.reset_metrics()
+
+
+def _optimizer(config: Config) -> FusedAdam:
+    options = config.training.optimizer
+    average = options.exponential_moving_average
+    return FusedAdam(
+        config.training.learning_rate,
+        beta_1=options.beta_1,
+        beta_2=options.beta_2,
+        weight_decay=options.weight_decay or None,
+        global_clipnorm=options.gradient_clip_norm,
+        use_ema=average is not None,
+        ema_momentum=average or 0.0,
+    )
 
 
 def _prepare(config: Config) -> tuple[device.Used, session.Feed, keras.Model]:

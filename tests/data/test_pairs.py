@@ -48,6 +48,37 @@ def test_refuses_two_sizes(pair):
     assert "its reference clean.bmp, 8 x 6. Received: 6 x 8." in message
 
 
+NOISY = np.linspace(-0.5, 1.5, 24).astype(np.float16).reshape(4, 6, 1)
+CLEAN = np.arange(24, dtype=np.uint8).reshape(4, 6, 1)
+
+
+def test_pictures_in_memory_are_given_as_they_are():
+    distorted, reference = read(Pair("noisy", NOISY, CLEAN, "clean"))
+    assert distorted is NOISY
+    assert reference is CLEAN
+
+
+def test_one_picture_may_be_in_memory_and_the_other_in_a_file(pair):
+    noisy = np.full((6, 8, 3), 1.5, np.float32)
+    distorted, reference = read(Pair("noisy", noisy, pair.reference, "clean"))
+    assert distorted is noisy
+    assert np.unique(reference).tolist() == [200]
+
+
+def test_two_sizes_in_memory_name_the_pair():
+    with pytest.raises(DataError) as caught:
+        read(Pair("noisy7", NOISY, CLEAN.swapaxes(0, 1), "digit 5"))
+    assert str(caught.value) == (
+        "noisy7: expected the size of its reference digit 5, 4 x 6, grey. Received: 6 x 4, grey."
+    )
+
+
+def test_in_errors_a_pair_is_where_its_distorted_picture_is(pair):
+    assert pair.place == str(pair.distorted)
+    assert Pair("a", Path("b\nc.png"), Path("d.png"), "d").place == r"b\nc.png"
+    assert Pair("noisy7", NOISY, CLEAN, "digit 5").place == "noisy7"
+
+
 def deepen(path):
     """Make the picture one of 16 bits a channel, which Pillow reads as if it had 8."""
     tifffile.imwrite(path, np.zeros((6, 8, 3), np.uint16), photometric="rgb")

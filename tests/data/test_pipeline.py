@@ -295,3 +295,112 @@ def test_refuses_batches_of_turned_whole_pictures(pairs):
 def test_refuses_a_pair_of_two_sizes(tmp_path, pairs):
     Image.new("RGB", (WIDTH, HEIGHT + 1)).save(pairs[2].reference)
     assert str(pairs[2].distorted) in refusal(pairs)
+
+
+def in_memory(number, height=6, width=6, channels=1, dtype=np.float16):
+    """A pair of pictures in memory: noise that leaves the range, and a constant, its number."""
+    noisy = np.random.default_rng(number).normal(0.5, 1, (height, width, channels)).astype(dtype)
+    clean = np.full((height, width, channels), number, np.uint8)
+    return Pair(f"noisy{number}", noisy, clean, reference_name=f"digit {number}")
+
+
+def either(feed, pairs, **options):
+    """Return a feed of one pass over pairs, in an order that the references tell."""
+    options = {"batch_size": 2, "patch_size": None, "cache_gib": 0} | options
+    if feed == "validation":
+        return validation(pairs, **options)
+    count = -(-len(pairs) // options["batch_size"])
+    return training(pairs, seed=1, **options)(0).take(count)
+
+
+@pytest.mark.parametrize("feed", ["training", "validation"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pictures_in_memory_come_as_float32_and_not_clipped(feed, dtype, channels):
+    pairs = [in_memory(number, channels=channels, dtype=dtype) for number in range(5)]
+    batches = either(feed, pairs)
+    spec = (None, 6, 6, channels)
+    assert [x.shape.as_list() for x in batches.element_spec] == [list(spec)] * 2
+    seen = []
+    for batch in batches.as_numpy_iterator():
+        for distorted, reference in zip(*batch, strict=True):
+            assert distorted.dtype == reference.dtype == np.float32
+            number = round(float(reference[0, 0, 0]) * 255)
+            expected = np.full((6, 6, channels), np.float32(number) / np.float32(255))
+            np.testing.assert_array_equal(reference, expected)
+            np.testing.assert_array_equal(distorted, pairs[number].distorted.astype(np.float32))
+            seen.append(number)
+    assert sorted(seen) == list(range(5))
+    noisy = np.stack([pair.distorted for pair in pairs])
+    assert noisy.min() < -0.5
+    assert noisy.max() > 1.5
+
+
+@pytest.mark.parametrize("feed", ["training", "validation"])
+def test_eight_bit_pictures_in_memory_are_as_those_in_files(tmp_path, feed):
+    files = [write_pair(tmp_path, number) for number in range(3)]
+    loaded = [
+        Pair(p.name, images.read_rgb(p.distorted), images.read_rgb(p.reference), p.reference_name)
+        for p in files
+    ]
+    options = {"patch_size": 8}
+    found, expected = (
+        list(either(feed, pairs, **options).as_numpy_iterator()) for pairs in (loaded, files)
+    )
+    assert_equal(found, expected)
+
+
+@pytest.mark.parametrize("feed", ["training", "validation"])
+def test_sizes_are_known_before_the_first_batch_where_all_pictures_have_one(feed):
+    def shape(pairs, **options):
+        specs = either(feed, pairs, **options).element_spec
+        assert specs[0].shape.as_list() == specs[1].shape.as_list()
+        return specs[0].shape.as_list()
+
+    alike = [in_memory(number, 6, 8) for number in range(3)]
+    others = [*alike, in_memory(3, 8, 6)]
+    assert shape(alike) == [None, 6, 8, 1]
+    assert shape(others, batch_size=1) == [None, None, None, 1]
+    assert shape(others, patch_size=4) == [None, 4, 4, 1]
+
+
+def test_turned_pictures_have_no_size_that_is_known_but_squares_do():
+    options = {"batch_size": 1, "rotations": True}
+    for side, expected in ((8, [None, None, None, 1]), (6, [None, 6, 6, 1])):
+        batches = either("training", [in_memory(n, 6, side) for n in range(8)], **options)
+        assert batches.element_spec[0].shape.as_list() == expected
+        found = {distorted.shape[1:] for distorted, _ in batches.as_numpy_iterator()}
+        assert found == {(6, side, 1), (side, 6, 1)}
+
+
+def test_flips_of_pictures_in_memory_leave_them_as_they_are():
+    pairs = [in_memory(number) for number in range(4)]
+    before = [pair.distorted.copy() for pair in pairs]
+    turned = 0
+    for distorted, reference in training(
+        pairs, seed=1, batch_size=1, patch_size=None, cache_gib=0, flips=True
+    )(0).take(20):
+        number = round(float(reference[0, 0, 0, 0]) * 255)
+        turned += not np.array_equal(distorted[0], before[number])
+    assert 5 < turned < 20
+    for pair, same in zip(pairs, before, strict=True):
+        np.testing.assert_array_equal(pair.distorted, same)
+
+
+def test_pictures_in_memory_do_not_count_as_cached(pairs, reads):
+    """Files that just fit still do beside pictures in memory, which are not read anyway."""
+    large = [in_memory(number, HEIGHT, WIDTH, channels=3) for number in range(20)]
+    train([*pairs, *large], epochs=3, cache_gib=ALL_BYTES / 2**30)
+    assert len(reads) == 14
+    assert set(reads.values()) == {1}
+
+
+def test_refusals_name_a_pair_in_memory():
+    pairs = [in_memory(number) for number in range(3)]
+    assert refusal(pairs, patch_size=7).startswith("noisy0: expected at least the patch, 7 x 7")
+    assert refusal(pairs, size_multiple=4).startswith("noisy0: expected multiples of 4")
+    message = refusal([*pairs, in_memory(3, 6, 8)])
+    assert message.startswith("noisy3: expected 6 x 6 like the others, or batch_size 1")
+    assert message.endswith("Received: 8 x 6.")
+    pairs[1] = Pair("noisy1", pairs[1].distorted, np.zeros((5, 6, 1), np.uint8), "digit 1")
+    assert refusal(pairs).startswith("noisy1: expected the size of its reference digit 1, 6 x 5.")

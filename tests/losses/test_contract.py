@@ -6,11 +6,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from skimage.metrics import structural_similarity
 
 from tidenhance import components
 
-Y_TRUE = np.array([0.0, 0.5, 1.0, 0.25], np.float32).reshape(1, 2, 2, 1).repeat(3, axis=-1)
-Y_PRED = np.array([0.0, 0.2, 1.4, 0.25], np.float32).reshape(1, 2, 2, 1).repeat(3, axis=-1)
+# 12 x 12, for the window of structural similarity.
+Y_TRUE = np.tile(np.array([0.0, 0.5, 1.0, 0.25], np.float32).reshape(1, 2, 2, 1), (1, 6, 6, 3))
+Y_PRED = np.tile(np.array([0.0, 0.2, 1.4, 0.25], np.float32).reshape(1, 2, 2, 1), (1, 6, 6, 3))
 
 
 @pytest.fixture(params=components.names("losses"))
@@ -54,3 +56,27 @@ def test_charbonnier_by_hand() -> None:
     np.testing.assert_allclose(loss(y_true, y_true + 0.3), 0.5, rtol=1e-6)
     default = components.make("losses", "charbonnier", {})
     np.testing.assert_allclose(default(y_true, y_true), 1e-3, rtol=1e-6)
+
+
+def test_psnr_by_hand() -> None:
+    """Everywhere off by 0.1 is an MSE of 0.01, 20 dB; the loss of two pictures is their mean."""
+    loss = components.make("losses", "psnr", {})
+    np.testing.assert_allclose(loss(Y_TRUE, Y_TRUE + 0.1), -20, rtol=1e-4)
+    off = Y_TRUE + np.array([0.1, 1.0], np.float32).reshape(2, 1, 1, 1)
+    np.testing.assert_allclose(loss(np.tile(Y_TRUE, (2, 1, 1, 1)), off), -10, atol=1e-3)
+
+
+def test_ssim_and_mae_against_scikit_image() -> None:
+    expected = structural_similarity(
+        Y_TRUE[0].astype(float),
+        Y_PRED[0].astype(float),
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=1.0,
+        channel_axis=-1,
+        full=True,
+    )[1][5:-5, 5:-5].mean()
+    loss = components.make("losses", "ssim_mae", {"share": 0.75})
+    by_hand = 0.75 * (1 - expected) + 0.25 * (0.3 + 0.4) / 4
+    np.testing.assert_allclose(float(loss(Y_TRUE, Y_PRED)), by_hand, rtol=1e-4)

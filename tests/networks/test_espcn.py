@@ -7,6 +7,7 @@ import numpy as np
 
 from tidenhance import summary
 from tidenhance.networks import espcn
+from tidenhance.networks._pixel_shuffle import PixelShuffle
 
 
 def test_parameters_are_those_of_the_papers_filters() -> None:
@@ -34,13 +35,13 @@ def test_the_last_convolution_alone_has_no_tanh() -> None:
 def test_the_shuffle_lays_channels_out_as_the_paper_does() -> None:
     """Equation 4, by hand: four groups of channels are the four pixels, row by row."""
     x = np.array([[[[0, 1, 2, 3]], [[4, 5, 6, 7]]]], np.float32)
-    shuffled = espcn.PixelShuffle()(x)
+    shuffled = PixelShuffle(2)(x)
     np.testing.assert_array_equal(shuffled[0, :, :, 0], [[0, 1], [2, 3], [4, 5], [6, 7]])
 
 
 def test_the_shuffle_keeps_colours_together() -> None:
     x = np.arange(12, dtype=np.float32).reshape(1, 1, 1, 12)
-    shuffled = espcn.PixelShuffle()(x)
+    shuffled = PixelShuffle(2)(x)
     np.testing.assert_array_equal(shuffled[0, 0], [[0, 1, 2], [3, 4, 5]])
     np.testing.assert_array_equal(shuffled[0, 1], [[6, 7, 8], [9, 10, 11]])
 
@@ -49,7 +50,7 @@ def test_the_shuffle_undoes_the_unshuffle() -> None:
     x = np.random.default_rng(0).random((2, 6, 10, 3), np.float32)
     unshuffled = keras.ops.space_to_depth(x, espcn.SIZE_MULTIPLE)
     assert unshuffled.shape == (2, 3, 5, 12)
-    np.testing.assert_array_equal(espcn.PixelShuffle()(unshuffled), x)
+    np.testing.assert_array_equal(PixelShuffle(2)(unshuffled), x)
 
 
 def test_the_first_convolution_is_5x5_on_the_unshuffled_picture() -> None:

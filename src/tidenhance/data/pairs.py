@@ -79,8 +79,11 @@ def read(
 
 
 def size_of(pixels: Pixels) -> str:
-    """Return the size of a picture, (H, W, C), as people write it: `512 x 384`, width first."""
-    return f"{pixels.shape[1]} x {pixels.shape[0]}"
+    """Return the size of a picture, (H, W, C), as people write it: `512 x 384`, width first.
+
+    Grey pictures are said to be so.
+    """
+    return f"{pixels.shape[1]} x {pixels.shape[0]}{', grey' if pixels.shape[2] == 1 else ''}"
 
 
 def shared(splits: dict[Split, list[str]]) -> list[str]:

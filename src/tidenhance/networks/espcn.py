@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import keras
-from keras import layers, ops
+from keras import layers
+
+from tidenhance.networks._pixel_shuffle import PixelShuffle
 
 # The paper's upscaling factor r. Its own is 3, of which the width 512 is no multiple.
 SIZE_MULTIPLE = 2
@@ -34,14 +36,5 @@ def build() -> keras.Model:
     x = layers.Conv2D(64, 5 * r, strides=r, padding="same", activation="tanh")(inputs)
     x = layers.Conv2D(32, 3, padding="same", activation="tanh")(x)  # (B, H/2, W/2, 32)
     x = layers.Conv2D(3 * r * r, 3, padding="same", dtype="float32")(x)  # (B, H/2, W/2, 12)
-    outputs = PixelShuffle(dtype="float32")(x)  # (B, H, W, 3)
+    outputs = PixelShuffle(r, dtype="float32")(x)  # (B, H, W, 3)
     return keras.Model(inputs, outputs, name="espcn")
-
-
-@keras.saving.register_keras_serializable("tidenhance")
-class PixelShuffle(layers.Layer):
-    """Each position's channels, laid out as 2 x 2 pixels: (B, H, W, 4C) to (B, 2H, 2W, C)."""
-
-    def call(self, inputs: keras.KerasTensor) -> keras.KerasTensor:
-        """Return (B, 2H, 2W, C); pixel (y, x) of a 2 x 2 has channels (2y + x) C and following."""
-        return ops.depth_to_space(inputs, SIZE_MULTIPLE)

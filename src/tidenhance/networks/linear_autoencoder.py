@@ -18,7 +18,7 @@ def build(
 ) -> keras.Model:
     """Return fully connected layers down to a code and back up, relu inside and a sigmoid out.
 
-    The manual gives no widths; those here are ours. The weights start as PyTorch's do, in which
+    The manual gives no widths; those here are ours. The kernels start as PyTorch's do, in which
     the manual's network is written: fed with 0 to 255, and started as Keras' do, whole layers die.
 
     Args:
