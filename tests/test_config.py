@@ -37,6 +37,8 @@ validation:
   batch_size: 4
 """
 
+LOSSES = ", ".join(components.names("losses"))
+
 Load = Callable[..., config.Config]
 Mistakes = Callable[..., list[str]]
 
@@ -242,13 +244,19 @@ training:
         ("network=", "expected keys and values (name, …). Received: null."),
         (
             "loss={}",
-            "required, but not given: expected one of charbonnier, mae, mse, psnr, ssim_mae.",
+            f"required, but not given: expected one of {LOSSES}.",
         ),
-        ("loss.name=", "expected one of charbonnier, mae, mse, psnr, ssim_mae."),
-        ("loss.name=5", "expected one of charbonnier, mae, mse, psnr, ssim_mae. Received: 5."),
+        (
+            "loss.name=",
+            f"expected one of {LOSSES}.",
+        ),
+        (
+            "loss.name=5",
+            f"expected one of {LOSSES}. Received: 5.",
+        ),
         (
             "loss.name=[mse]",
-            'expected one of charbonnier, mae, mse, psnr, ssim_mae. Received: ["mse"].',
+            f'expected one of {LOSSES}. Received: ["mse"].',
         ),
         ("data.levels=5", "expected a list of at least 1, each a whole number from 1 to 5."),
         ("data.levels=[]", "expected a list of at least 1"),

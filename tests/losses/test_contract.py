@@ -80,3 +80,11 @@ def test_ssim_and_mae_against_scikit_image() -> None:
     loss = components.make("losses", "ssim_mae", {"share": 0.75})
     by_hand = 0.75 * (1 - expected) + 0.25 * (0.3 + 0.4) / 4
     np.testing.assert_allclose(float(loss(Y_TRUE, Y_PRED)), by_hand, rtol=1e-4)
+
+
+def test_cross_entropy_by_hand() -> None:
+    """Of 0.25 where it is 1, and of 0.75 where it is 0: log 4 both."""
+    loss = components.make("losses", "binary_crossentropy", {})
+    y_true = np.array([1.0, 0.0], np.float32).reshape(1, 2, 1, 1)
+    y_pred = np.array([0.25, 0.75], np.float32).reshape(1, 2, 1, 1)
+    np.testing.assert_allclose(loss(y_true, y_pred), np.log(4), rtol=1e-5)
