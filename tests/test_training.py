@@ -79,6 +79,14 @@ def load(tmp_path: Path, small_tree: Path):
     return load
 
 
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> Path:
+    """A folder with one photograph of 512 x 512."""
+    folder = tmp_path_factory.mktemp("photographs")
+    Image.fromarray(photograph).save(folder / "astronaut.png")
+    return folder
+
+
 def train(*arguments: Any) -> Path:
     """Train with the names of layers that a process of its own would give."""
     keras.utils.clear_session()
@@ -802,3 +810,45 @@ def test_colour_pictures_do_not_suit_a_network_of_grey_ones(
     with pytest.raises(DataError, match=rf"data \(training\): .* 28 x 28 x 1, .* {found}\."):
         train(load("network={name: linear_autoencoder}", *size), "small", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_pairs_made_meanwhile_train_and_go_on_bit_for_bit(
+    load, tmp_path: Path, photographs: Path
+) -> None:
+    """With all that the recipe has: AdamW, clipping, averages, warm-up."""
+    synthesis = f"{{photographs: {photographs}, types: [1, 16], levels: [0, 5], window: 4}}"
+    recipe = [
+        f"training.synthesis={synthesis}",
+        "training.epochs=3",
+        "training.steps_per_epoch=4",
+        "training.checkpoint_every.steps=2",
+        "training.learning_rate_schedule.cosine_decay.warm_up_epochs=1",
+        "training.optimizer={weight_decay: 1e-4, gradient_clip_norm: 1.0,"
+        " exponential_moving_average: 0.5}",
+    ]
+    whole = train(load(*recipe), "made", tmp_path / "whole")
+    cut = Path(shutil.copytree(whole, tmp_path / "cut"))
+    for path in (cut / runs.CHECKPOINTS).iterdir():
+        if path.name != "epoch-0002":
+            shutil.rmtree(path)
+    resume(cut, configs.load(cut / runs.CONFIG))
+    one, two = (checkpoints.path_of(run, 3) for run in (whole, cut))
+    for name in (checkpoints.WEIGHTS, checkpoints.AVERAGES, checkpoints.STATE):
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
+    best = min(runs.read_history(whole), key=lambda row: row["val_loss"])
+    averages = checkpoints.path_of(whole, int(best["epoch"])) / checkpoints.AVERAGES
+    assert (whole / runs.BEST_WEIGHTS).read_bytes() == averages.read_bytes()
+
+
+def test_synthesis_needs_an_end_of_the_epoch(load, photographs: Path) -> None:
+    with pytest.raises(ConfigError, match=r"steps_per_epoch: expected a number, since"):
+        load(f"training.synthesis={{photographs: {photographs}}}")
+
+
+def test_a_loss_that_is_not_finite_names_the_photographs(load, photographs: Path) -> None:
+    synthesis = f"{{photographs: {photographs}, types: [1], window: 2}}"
+    config = load(f"training.synthesis={synthesis}", "training.steps_per_epoch=1")
+    feed = training._feed(config, training._pairs(config))
+    assert feed.names(0) == [str(photographs / "astronaut.png")] * 2
+    assert feed.pictures == 2

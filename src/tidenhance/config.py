@@ -118,6 +118,24 @@ class Optimizer(Section):
     exponential_moving_average: Fraction | None = None
 
 
+class Synthesis(Section):
+    """Train on pairs made meanwhile, in place of the data set's.
+
+    `photographs` is a folder of pristine ones, each at least 512 x 384. Each of the `types` and
+    `levels` (0: not distorted) is as likely. `pictures_per_step` new pictures are made a step, and
+    each is there to cut patches from until `window` newer ones are made.
+    """
+
+    photographs: str
+    types: Annotated[list[Annotated[int, Field(ge=1, le=24)]], Field(min_length=1)] = [
+        *range(1, 25)
+    ]
+    levels: Annotated[list[Annotated[int, Field(ge=0, le=5)]], Field(min_length=1)] = [*range(6)]
+    pictures_per_step: PositiveFloat = 1.0
+    window: Count = 64
+    processes: Count | None = None
+
+
 class Augmentation(Section):
     """What is done at random to both pictures of a training pair alike, beside cropping."""
 
@@ -154,6 +172,7 @@ class Training(Section):
     gradient_accumulation_steps: Count = 1
     steps_per_execution: Count = 1
     patch_size: Count | None = None
+    synthesis: Synthesis | None = None
     augmentation: Augmentation = Augmentation()
     learning_rate: PositiveFloat
     learning_rate_schedule: LearningRateSchedule = LearningRateSchedule()
@@ -533,13 +552,19 @@ def _check_together(data: dict[str, Any], report: Report) -> None:
             f"expected a divisor of training.batch_size, {batch_size}. Received: {accumulation}.",
         )
     training = data.get("training")
-    stop_at = training.get("stop_at") if isinstance(training, dict) else None
+    given = training if isinstance(training, dict) else {}
+    stop_at = given.get("stop_at")
     stop_metric = stop_at.get("metric") if isinstance(stop_at, dict) else None
     metrics = data.get("metrics")
     if isinstance(stop_metric, str) and isinstance(metrics, list):
         known = history_names([name for name in metrics if isinstance(name, str)])
         if stop_metric not in known:
             report(("training", "stop_at", "metric"), mistakes.one_of(known, stop_metric))
+    if given.get("synthesis") is not None and given.get("steps_per_epoch") is None:
+        report(
+            ("training", "steps_per_epoch"),
+            "expected a number, since training.synthesis has no end. Received: null.",
+        )
     warm_up = ("training", "learning_rate_schedule", "cosine_decay", "warm_up_epochs")
     rising, epochs = number(*warm_up), number("training", "epochs")
     if rising and epochs and rising >= epochs:

@@ -16,6 +16,8 @@ FREE = (
     "training.device",
     "training.xla",
     "training.steps_per_execution",
+    "training.synthesis.photographs",
+    "training.synthesis.processes",
     "training.cache_gib",
     "data.root",
     "logging",

@@ -34,7 +34,6 @@ from tidenhance import (
 )
 from tidenhance.checkpoints import Progress
 from tidenhance.config import Config
-from tidenhance.data import pipeline
 from tidenhance.data.pairs import Pairs
 from tidenhance.errors import StoppedError, TidenhanceError
 from tidenhance.files import replacing, write_text
@@ -52,20 +51,16 @@ class Feed:
         training: returns the training batches from the one of the given number on.
         validation: the validation batches.
         steps: steps of an epoch.
-        batch_size: pairs of a step.
+        pictures: pictures of an epoch.
+        names: returns what the pictures of the training batch of the given number are called.
     """
 
     pairs: Pairs
     training: Callable[[int], tf.data.Dataset]
     validation: tf.data.Dataset
     steps: int
-    batch_size: int
-
-    @property
-    def pictures(self) -> int:
-        """Pictures of an epoch; the last batch of each pass over the pairs may be smaller."""
-        pairs = len(self.pairs["train"])
-        return round(self.steps * pairs / math.ceil(pairs / self.batch_size))
+    pictures: int
+    names: Callable[[int], list[str]]
 
     @property
     def digest(self) -> str:
@@ -163,15 +158,10 @@ class Session:
     def _check_finite(self, loss: float, before: Progress, count: int) -> None:
         if math.isfinite(loss):
             return
-        pairs = self.feed.pairs["train"]
         first = _first_batch(self.feed, before)
-        batches = [
-            pipeline.batch(
-                number, pairs=len(pairs), batch_size=self.feed.batch_size, seed=self.config.seed
-            )[1]
-            for number in range(first, first + count)
-        ]
-        files = ", ".join(pairs[index].place for batch in batches for index in batch)
+        files = ", ".join(
+            name for number in range(first, first + count) for name in self.feed.names(number)
+        )
         last = f" to {before.step + count}" if count > 1 else ""
         raise TidenhanceError(
             f"The loss became {loss} at step {before.step + 1}{last} of epoch"
@@ -197,7 +187,8 @@ def fit(
     """Train epoch after epoch. The checkpoints come first; all other files follow from them."""
     logger.info("network: %s, %s parameters", network.name, f"{network.count_params():,}")
     logger.info(
-        "pairs: %d to train on, %d to validate on",
+        "%s: %d to train on; pairs: %d to validate on",
+        "pairs" if config.training.synthesis is None else "photographs",
         *(len(feed.pairs[split]) for split in ("train", "val")),
     )
     identity = validation.identity_figures(config, feed.validation)

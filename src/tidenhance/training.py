@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import logging
 import math
+import os
 import platform
 import subprocess
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -34,13 +36,14 @@ from tidenhance import (
 from tidenhance import config as config_module
 from tidenhance.checkpoints import Progress
 from tidenhance.config import Config, Provenance
-from tidenhance.data import pipeline
-from tidenhance.data.pairs import Pairs
+from tidenhance.data import pipeline, stream
+from tidenhance.data.pairs import Pair, Pairs
 from tidenhance.errors import (
     ConfigError,
     DataError,
     StoppedError,
     WriteError,
+    printable,
 )
 from tidenhance.files import remove_unfinished, write_text
 from tidenhance.fused_adam import FusedAdam
@@ -188,6 +191,9 @@ def _load_initial_weights(network: keras.Model, config: Config, folder: Path) ->
 
 def _pairs(config: Config) -> Pairs:
     pairs: Pairs = components.make("data.datasets", config.data.name, config.data.options)
+    if config.training.synthesis is not None:
+        photographs = stream.photographs(Path(config.training.synthesis.photographs))
+        pairs = {**pairs, "train": [Pair(one.stem, one, one, one.stem) for one in photographs]}
     for split in ("train", "val"):
         if not pairs[split]:
             raise DataError(f"data.splits.{split}: expected at least one pair. Received: none.")
@@ -195,30 +201,84 @@ def _pairs(config: Config) -> Pairs:
 
 
 def _feed(config: Config, pairs: Pairs) -> session.Feed:
-    training = config.training
-    multiple = weights.size_multiple(config)
+    validation_batches = pipeline.validation(
+        pairs["val"],
+        batch_size=config.validation.batch_size,
+        patch_size=config.validation.patch_size,
+        cache_gib=config.training.cache_gib,
+        size_multiple=weights.size_multiple(config),
+    )
+    feed = _feed_of_pairs if config.training.synthesis is None else _feed_of_stream
+    return feed(config, pairs, validation_batches)
+
+
+def _feed_of_pairs(config: Config, pairs: Pairs, validation: tf.data.Dataset) -> session.Feed:
+    training, count = config.training, len(pairs["train"])
+    steps_of_pass = math.ceil(count / training.batch_size)
+    steps = training.steps_per_epoch or steps_of_pass
+
+    def names(number: int) -> list[str]:
+        _, indices = pipeline.batch(
+            number, pairs=count, batch_size=training.batch_size, seed=config.seed
+        )
+        return [pairs["train"][index].place for index in indices]
+
     return session.Feed(
         pairs=pairs,
         training=pipeline.training(
             pairs["train"],
-            batch_size=training.batch_size,
-            patch_size=training.patch_size,
-            flips=training.augmentation.flips,
-            rotations=training.augmentation.rotations,
             seed=config.seed,
             cache_gib=training.cache_gib,
-            size_multiple=multiple,
+            size_multiple=weights.size_multiple(config),
+            **_cut(config),
         ),
-        validation=pipeline.validation(
-            pairs["val"],
-            batch_size=config.validation.batch_size,
-            patch_size=config.validation.patch_size,
-            cache_gib=training.cache_gib,
-            size_multiple=multiple,
-        ),
-        steps=training.steps_per_epoch or math.ceil(len(pairs["train"]) / training.batch_size),
-        batch_size=training.batch_size,
+        validation=validation,
+        steps=steps,
+        # The last batch of each pass over the pairs may be smaller.
+        pictures=round(steps * count / steps_of_pass),
+        names=names,
     )
+
+
+def _feed_of_stream(config: Config, pairs: Pairs, validation: tf.data.Dataset) -> session.Feed:
+    training, synthesis = config.training, config.training.synthesis
+    assert synthesis is not None and training.steps_per_epoch is not None  # noqa: S101, PT018
+    made = stream.Stream(
+        tuple(pair.reference for pair in pairs["train"] if isinstance(pair.reference, Path)),
+        tuple(synthesis.types),
+        tuple(synthesis.levels),
+        config.seed,
+    )
+
+    def names(number: int) -> list[str]:
+        first = int(number * synthesis.pictures_per_step)
+        places = pipeline.chosen(made, number, training.batch_size, synthesis.window)
+        return [printable(stream.photograph_of(made, first + int(n))) for n in places]
+
+    return session.Feed(
+        pairs=pairs,
+        training=pipeline.synthesised(
+            made,
+            pictures_per_step=synthesis.pictures_per_step,
+            window=synthesis.window,
+            processes=synthesis.processes or os.cpu_count() or 1,
+            **_cut(config),
+        ),
+        validation=validation,
+        steps=training.steps_per_epoch,
+        pictures=training.steps_per_epoch * training.batch_size,
+        names=names,
+    )
+
+
+def _cut(config: Config) -> dict[str, Any]:
+    """Return how batches are cut from pictures."""
+    return {
+        "batch_size": config.training.batch_size,
+        "patch_size": config.training.patch_size,
+        "flips": config.training.augmentation.flips,
+        "rotations": config.training.augmentation.rotations,
+    }
 
 
 def _resolved(config: Config, provenance: Provenance | None) -> Config:
@@ -227,7 +287,12 @@ def _resolved(config: Config, provenance: Provenance | None) -> Config:
     data = config.data
     if root is not None:
         data = data.model_copy(update={"root": str(Path(root).absolute())})
-    return config.model_copy(update={"provenance": provenance, "data": data})
+    training = config.training
+    if training.synthesis is not None:
+        folder = str(Path(training.synthesis.photographs).absolute())
+        synthesis = training.synthesis.model_copy(update={"photographs": folder})
+        training = training.model_copy(update={"synthesis": synthesis})
+    return config.model_copy(update={"provenance": provenance, "data": data, "training": training})
 
 
 def _beginning(config: Config, feed: session.Feed) -> Progress:

@@ -403,4 +403,6 @@ def test_refusals_name_a_pair_in_memory():
     assert message.startswith("noisy3: expected 6 x 6 like the others, or batch_size 1")
     assert message.endswith("Received: 8 x 6.")
     pairs[1] = Pair("noisy1", pairs[1].distorted, np.zeros((5, 6, 1), np.uint8), "digit 1")
-    assert refusal(pairs).startswith("noisy1: expected the size of its reference digit 1, 6 x 5.")
+    assert refusal(pairs).startswith(
+        "noisy1: expected the size of its reference digit 1, 6 x 5, grey"
+    )

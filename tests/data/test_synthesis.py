@@ -15,7 +15,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio
 
-from tidenhance.data import sample, synthesis
+from tidenhance.data import sample, synthesis, workers
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.synthesis import reference_pictures, synthesise
 from tidenhance.errors import DataError, ImageError, WriteError
@@ -317,12 +317,12 @@ def test_a_failure_in_a_worker_is_one_error(made, tree, references):
 
 
 def test_interrupt_while_workers_start_is_not_lost(monkeypatch, references, tmp_path):
-    class Pool(synthesis.ProcessPoolExecutor):
+    class Pool(workers.ProcessPoolExecutor):
         def submit(self, *arguments):
             os.kill(os.getpid(), signal.SIGINT)
             return super().submit(*arguments)
 
-    monkeypatch.setattr(synthesis, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", Pool)
     with pytest.raises(KeyboardInterrupt):
         synthesised(references, tmp_path)
 

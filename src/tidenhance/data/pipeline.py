@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from tidenhance import images
 from tidenhance.data import pairs as pairs_module
 from tidenhance.data.pairs import Pair, Pixels
+from tidenhance.data.stream import HEIGHT, WIDTH, Stream, windows
 from tidenhance.errors import DataError
 
 Couple = tuple[Pixels, Pixels]
 Batch = tuple[int, NDArray[np.int64]]
 Shape = tuple[int | None, int | None, int]
+Floats = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def training(
@@ -61,18 +63,7 @@ def training(
         if patch_size is None and not flips and not rotations:
             return couple
         random = np.random.default_rng([seed, number_of_pass, index])
-        if patch_size is not None:
-            height, width, _ = couple[0].shape
-            top = int(random.integers(height - patch_size + 1))
-            left = int(random.integers(width - patch_size + 1))
-            couple = _crop(couple, top, left, patch_size)
-        if flips:
-            axes = tuple(axis for axis in (0, 1) if random.integers(2))
-            couple = np.flip(couple[0], axes), np.flip(couple[1], axes)
-        if rotations:
-            quarters = int(random.integers(4))
-            couple = np.rot90(couple[0], quarters), np.rot90(couple[1], quarters)
-        return couple
+        return _augmented(couple, random, patch_size, flips=flips, rotations=rotations)
 
     read, shape = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib, rotations)
 
@@ -80,6 +71,76 @@ def training(
         return _load(tf.data.Dataset.counter(first), choose, read, transform, shape)
 
     return batches
+
+
+def synthesised(
+    stream: Stream,
+    *,
+    batch_size: int,
+    patch_size: int | None,
+    flips: bool = False,
+    rotations: bool = False,
+    pictures_per_step: float,
+    window: int,
+    processes: int,
+) -> Callable[[int], tf.data.Dataset]:
+    """Return what gives endless batches of pairs that are made meanwhile, from a number on.
+
+    As `training`, but that each batch is cut from pictures that `chosen` names, all different as
+    long as there are enough of them.
+
+    Args:
+        stream: what is made.
+        batch_size: pairs in a batch.
+        patch_size: the side of the random crops in pixels, or None for whole pictures.
+        flips: as in `training`.
+        rotations: as in `training`.
+        pictures_per_step: as in `stream.windows`.
+        window: as `size` in `stream.windows`.
+        processes: as in `stream.windows`.
+
+    Raises:
+        DataError: patches are larger than the pictures, or rotations are on and pictures whole.
+    """
+    side = (HEIGHT, WIDTH) if patch_size is None else (patch_size, patch_size)
+    if max(side) > HEIGHT and (patch_size is not None or rotations):
+        raise DataError(
+            f"training.patch_size: expected at most {HEIGHT}, the height of the pictures that are"
+            f" made, or null without rotations. Received: {patch_size or 'null'}."
+        )
+
+    def batches(first: int) -> tf.data.Dataset:
+        made = windows(
+            stream, first, pictures_per_step=pictures_per_step, size=window, processes=processes
+        )
+
+        def load(number: np.int64) -> Floats:
+            pictures = next(made)
+            places = chosen(stream, int(number), batch_size, window)
+            couples = [
+                _augmented(
+                    pictures[place],
+                    np.random.default_rng([stream.seed, int(number), index]),
+                    patch_size,
+                    flips=flips,
+                    rotations=rotations,
+                )
+                for index, place in enumerate(places)
+            ]
+            return _floats(couples)
+
+        # One after the other, and not of `from_generator`, which lets TensorFlow change how the
+        # whole process gives memory back.
+        numbers = tf.data.Dataset.counter(first)
+        return numbers.map(_tensors(load, (*side, 3))).prefetch(2)
+
+    return batches
+
+
+def chosen(stream: Stream, number: int, batch_size: int, window: int) -> NDArray[np.int64]:
+    """Return the places, in its window, of the pictures that a batch is cut from."""
+    random = np.random.default_rng([stream.seed, number, batch_size, window])
+    return random.choice(window, batch_size, replace=batch_size > window)
 
 
 def batch(number: int, *, pairs: int, batch_size: int, seed: int) -> Batch:
@@ -144,17 +205,49 @@ def _load(
     transform: Callable[[Couple, int, int], Couple],
     shape: Shape,
 ) -> tf.data.Dataset:
-    def load(number: np.int64) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def load(number: np.int64) -> Floats:
         number_of_pass, indices = choose(int(number))
-        couples = [transform(read(int(i)), number_of_pass, int(i)) for i in indices]
-        distorted, reference = zip(*couples, strict=True)
-        return images.to_float(np.stack(distorted)), images.to_float(np.stack(reference))
+        return _floats([transform(read(int(i)), number_of_pass, int(i)) for i in indices])
 
+    tensors = _tensors(load, shape)
+    return numbers.map(tensors, num_parallel_calls=2, deterministic=True).prefetch(2)
+
+
+def _floats(couples: Sequence[Couple]) -> Floats:
+    distorted, reference = zip(*couples, strict=True)
+    return images.to_float(np.stack(distorted)), images.to_float(np.stack(reference))
+
+
+def _tensors(
+    load: Callable[[np.int64], Floats], shape: Shape
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
     def load_tensors(number: tf.Tensor) -> tuple[tf.Tensor, ...]:
         couple = tf.numpy_function(load, [number], (tf.float32, tf.float32))
         return tuple(tf.ensure_shape(x, (None, *shape)) for x in couple)
 
-    return numbers.map(load_tensors, num_parallel_calls=2, deterministic=True).prefetch(2)
+    return load_tensors
+
+
+def _augmented(
+    couple: Couple,
+    random: np.random.Generator,
+    patch_size: int | None,
+    *,
+    flips: bool,
+    rotations: bool,
+) -> Couple:
+    if patch_size is not None:
+        height, width, _ = couple[0].shape
+        top = int(random.integers(height - patch_size + 1))
+        left = int(random.integers(width - patch_size + 1))
+        couple = _crop(couple, top, left, patch_size)
+    if flips:
+        axes = tuple(axis for axis in (0, 1) if random.integers(2))
+        couple = np.flip(couple[0], axes), np.flip(couple[1], axes)
+    if rotations:
+        quarters = int(random.integers(4))
+        couple = np.rot90(couple[0], quarters), np.rot90(couple[1], quarters)
+    return couple
 
 
 def _crop(couple: Couple, top: int, left: int, side: int) -> Couple:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +17,7 @@ from numpy.typing import NDArray
 
 from tidenhance import images
 from tidenhance.data import distortions, sample
+from tidenhance.data import workers as workers_module
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import files_in, size_of
@@ -200,47 +196,18 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 def _make_all(tasks: Sequence[Task], workers: int) -> Iterator[None]:
     """Make the pictures in processes of their own; yield after each."""
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_end_with_parent
-    )
     try:
-        with _interrupts_held_back():
-            futures = [pool.submit(_make, task) for task in tasks]
-        for future in as_completed(futures):
-            future.result()
-            yield
+        with workers_module.pool(workers) as pool:
+            with workers_module.interrupts_held_back():
+                futures = [pool.submit(_make, task) for task in tasks]
+            for future in as_completed(futures):
+                future.result()
+                yield
     except BrokenProcessPool as error:
         raise TidenhanceError(
             "A worker process was killed, perhaps for want of memory. The same command goes on"
             " where this one ended; give it fewer --workers."
         ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextmanager
-def _interrupts_held_back() -> Iterator[None]:
-    # The workers started meanwhile inherit the mask, so that Ctrl-C stops this process alone.
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _end_with_parent() -> None:
-    """Let this worker end when its parent is killed; it would wait for work for ever."""
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def _make(task: Task) -> None:
