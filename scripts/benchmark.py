@@ -10,6 +10,7 @@ How the figures are taken
                those after the first.
   step         the median step on random pictures that lie in memory, after two for warming up,
                each side run twice and in turn.
+  digits       the second epoch of each side; ours ends with a validation of 100 digits.
   data         the time that the trainer stands in `next(batches)`, as a share of the step's.
   eval         all of `evaluation.evaluate`, against the sum of the network's forward passes in it.
   enhance      the whole process, cold, the median of three.

@@ -121,6 +121,19 @@ def test_an_input_shape_that_no_picture_has_is_refused(run: Path, sizes, receive
     assert str(caught.value).endswith(f"Received: {received}.")
 
 
+@pytest.mark.parametrize("name", runs.shipped_models())
+def test_a_model_that_comes_with_the_tool_is_one_network_in_two_forms(name: str) -> None:
+    model = runs.shipped_models()[name]
+    assert runs.read_config(model).data.options["root"] is None
+    in_onnx, in_tensorflow = forward_onnx.load(model), forward_tensorflow.load(model)
+    assert in_onnx.input_shape == in_tensorflow.input_shape
+    shape = [size or 64 for size in in_onnx.input_shape]
+    picture = np.random.default_rng(0).random((1, *shape), np.float32)
+    expected = in_tensorflow.forward(picture)
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(in_onnx.forward(picture), expected, atol=1e-5)
+
+
 def test_a_file_of_other_weights_is_never_used(run: Path) -> None:
     with (run / runs.BEST_WEIGHTS).open("ab") as stream:
         stream.write(b"\0")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tidenhance import images
+
 CHECKOUT = Path(__file__).parents[1]
 
 
@@ -74,3 +76,8 @@ def test_an_installed_wheel_does_the_whole_job(installed: Path, tmp_path: Path) 
     assert "<h1>" in (tmp_path / "report.html").read_text()
     run(installed, tmp_path, "enhance", "data/distorted_images/i07_01_5.bmp", "-o", "out")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["i07_01_5_enhanced.bmp"]
+    run(
+        *(installed, tmp_path, "enhance", "data/reference_images/I01.BMP", "-o", "digit.png"),
+        *("--run", "mnist-conv-coarse"),
+    )
+    assert images.read_picture(tmp_path / "digit.png").pixels.shape == (28, 28, 3)
