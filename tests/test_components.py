@@ -91,30 +91,5 @@ def test_options_have_types_and_bounds(kind, name, arguments):
         components.options(kind, name).model_validate(arguments)
 
 
-def test_checked_arguments_have_the_defaults_of_the_rest():
-    found = components.checked("data.datasets", "mnist_noise", {"levels": [1], "root": "x"})
-    assert found == {
-        "root": "x",
-        "source": "mnist",
-        "levels": [1],
-        "seed": 1,
-        "dtype": "float16",
-    }
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"levels": [2, 3]}, "mnist_noise: levels.1: Input should be less than or equal to 2"),
-        ({"level": [2]}, "mnist_noise: level: Extra inputs are not permitted. Received: [2]."),
-        ({"source": "x" * 99}, f"Received: {'x' * 60}."),
-    ],
-)
-def test_a_wrong_argument_is_named_with_its_place(arguments, message):
-    with pytest.raises(ConfigError) as caught:
-        components.checked("data.datasets", "mnist_noise", arguments)
-    assert message in str(caught.value)
-
-
 def test_make_calls_the_function():
     assert components.make("losses", "charbonnier", {"epsilon": 0.5}).name == "charbonnier"

@@ -656,3 +656,68 @@ def test_a_config_from_a_pipe(tmp_path):
 def test_every_shipped_config_has_its_purpose():
     assert all(config.shipped().values())
     assert len(config.shipped()) >= 7
+
+
+def test_checked_arguments_have_the_defaults_of_the_rest():
+    given = {"levels": [1], "root": "x"}
+    found = config.checked("data.datasets", "mnist_noise", given, "here")
+    assert found == given | {"source": "mnist", "seed": 1, "dtype": "float16"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"levels": [2, 3]}, "here: levels.1: expected a whole number from 1 to 2. Received: 3."),
+        ({"level": [2]}, "here: level: "),
+        (
+            {"levels": [0], "seed": -1},
+            "here: seed: expected a whole number, at least 0. Received: -1.",
+        ),
+    ],
+)
+def test_a_wrong_argument_is_named_with_its_place(arguments, message):
+    with pytest.raises(ConfigError) as caught:
+        config.checked("data.datasets", "mnist_noise", arguments, "here")
+    assert message in str(caught.value)
+
+
+def test_a_root_that_need_not_be_given_is_not_taken_from_the_variable(tmp_path):
+    path = tmp_path / "x.yaml"
+    path.write_text(TEXT)
+    environment = {config.DATA_VARIABLE: "TID2013"}
+    assert config.load(path, environment=environment).data.options["root"] == "TID2013"
+    mnist = config.load(path, ["data={name: mnist_noise}"], environment=environment)
+    assert mnist.data.options["root"] is None
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "training.optimizer.beta_2=0.99999999",
+            "expected a number from 0 to 0.99999. Received: 0.99999999.",
+        ),
+        (
+            "training.synthesis={photographs: x, pictures_per_step: 9, window: 8}",
+            "expected at most training.synthesis.window, 8. Received: 9.",
+        ),
+        (
+            "training.learning_rate_schedule={cosine_decay: {warm_up_epochs: 50}}",
+            "expected less than training.epochs, 50. Received: 50.",
+        ),
+        (
+            "training.later_patch_sizes=[{epoch: 9, patch_size: 130}]",
+            "later_patch_sizes.0.patch_size: expected a multiple of 4 for mirnet. Received: 130.",
+        ),
+        (
+            "training.later_patch_sizes=[{epoch: 9, patch_size: 64}, {epoch: 9, patch_size: 96}]",
+            "expected epochs in order, each once. Received: [9, 9].",
+        ),
+    ],
+)
+def test_what_would_not_train_is_told(tmp_path, override, message):
+    path = tmp_path / "x.yaml"
+    path.write_text(TEXT)
+    with pytest.raises(ConfigError) as caught:
+        config.load(path, [override, "training.steps_per_epoch=5"])
+    assert message in str(caught.value)

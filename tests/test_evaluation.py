@@ -296,7 +296,7 @@ def test_digits_are_scored_by_kind_of_noise_and_by_digit(digits_run: Path) -> No
 
 
 def test_a_level_that_the_noise_has_not(digits_run: Path) -> None:
-    with pytest.raises(ConfigError, match=r"mnist_noise: levels\.0: .* Received: 3\."):
+    with pytest.raises(ConfigError, match=r"--levels: levels\.0: .* Received: 3\."):
         evaluation.evaluate(digits_run, "test", levels=[3])
 
 

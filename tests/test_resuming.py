@@ -21,6 +21,7 @@ BEGUN = load().model_dump(mode="json")
     [
         "training.epochs=99",
         "training.early_stopping={patience: 3}",
+        "training.stop_at={metric: val_loss, value: 0.1}",
         "training.checkpoint_every.steps=5",
         "training.device=cpu",
         "training.cache_gib=1",
@@ -30,6 +31,14 @@ BEGUN = load().model_dump(mode="json")
 )
 def test_how_long_where_and_how_fast_may_change(override: str) -> None:
     resuming.check_unchanged(BEGUN, load(override))
+
+
+def test_keys_that_came_later_have_their_defaults() -> None:
+    training = {key: value for key, value in BEGUN["training"].items() if key != "optimizer"}
+    older = BEGUN | {"training": training}
+    resuming.check_unchanged(older, load())
+    with pytest.raises(ConfigError, match=r"beta_1: the run was begun with 0\.9\. Received: 0\.5"):
+        resuming.check_unchanged(older, load("training.optimizer.beta_1=0.5"))
 
 
 @pytest.mark.parametrize(

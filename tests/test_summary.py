@@ -139,6 +139,8 @@ def test_memory_is_told_for_every_number_of_accumulation_steps() -> None:
     told = found["training_memory_bytes_by_accumulation"]
     assert list(told) == [1, 2, 3, 6]
     assert told[1] == summary.training_memory(network, 6, 32, 32)
+    averages = summary.training_memory(network, 6, 32, 32, averages=True)
+    assert averages - told[1] == 4 * network.count_params()
     assert told[3] == summary.training_memory(network, 2, 32, 32, accumulated=True)
     assert (found["training_memory_bytes"], found["pictures_at_once"]) == (told[3], 2)
     assert told[1] > told[2] > told[3] > told[6]

@@ -30,6 +30,7 @@ from tidenhance import (
     checkpoints,
     epoch_log,
     export,
+    feed,
     forward_onnx,
     runs,
     session,
@@ -40,7 +41,7 @@ from tidenhance import (
 )
 from tidenhance import config as configs
 from tidenhance.config import Config
-from tidenhance.data import pipeline
+from tidenhance.data import pipeline, stream
 from tidenhance.errors import (
     ConfigError,
     DataError,
@@ -354,7 +355,7 @@ def test_tensorboard_gets_figures_and_validation_images(load, tmp_path: Path) ->
 
 
 def validation_batches(config: Config) -> tf.data.Dataset:
-    return training._feed(config, training._pairs(config)).validation
+    return feed.of(config).validation
 
 
 def test_tensorboard_that_is_not_installed_is_asked_for(
@@ -387,7 +388,7 @@ def test_images_per_second_count_the_pictures_that_were_fed(
     load, tmp_path: Path, overrides: list[str], pictures: int
 ) -> None:
     config = load("training.epochs=1", *overrides)
-    assert training._feed(config, training._pairs(config)).pictures == pictures
+    assert feed.of(config).pictures == pictures
     run = train(config, "small", tmp_path / "runs")
     [row] = runs.read_history(run)
     assert row["images_per_second"] > pictures / row["seconds"]
@@ -630,7 +631,7 @@ def test_the_batch_of_a_loss_that_is_not_finite_is_named(
     load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load("training.steps_per_epoch=5", "training.batch_size=1")
-    feed = training._feed(config, training._pairs(config))
+    fed = feed.of(config)
     real, calls = steps.training, iter(range(100))
 
     def poisoned(*arguments: Any, **options: Any) -> steps.Step:
@@ -641,7 +642,7 @@ def test_the_batch_of_a_loss_that_is_not_finite_is_named(
     with pytest.raises(TidenhanceError, match="loss became nan at step 2 of epoch 2") as caught:
         train(config, "small", tmp_path / "runs")
     _, [index] = pipeline.batch(6, pairs=4, batch_size=1, seed=1)
-    assert str(feed.pairs["train"][index].distorted) in str(caught.value)
+    assert str(fed.pairs["train"][index].distorted) in str(caught.value)
     assert str(caught.value).count(".bmp") == 1
     [run] = (tmp_path / "runs").iterdir()
     found = checkpoints.newest(run)
@@ -718,7 +719,7 @@ def test_pictures_in_memory_train_a_network_of_one_size(
     assert forward_onnx.load(run).input_shape == (28, 28, 1)
     costs = [
         np.square(np.clip(pair.distorted.astype(float), 0, 1) - pair.reference / 255).mean()
-        for pair in training._pairs(config)["val"]
+        for pair in feed._pairs(config)["val"]
     ]
     [told] = re.findall(r"doing nothing: val_loss (\S+)", (run / runs.LOG).read_text())
     assert float(told) == pytest.approx(np.mean(costs), abs=1e-5)
@@ -765,7 +766,7 @@ def test_pairs_in_memory_are_named_where_the_loss_is_not_finite(
     config = load_digits("training.batch_size=2")
     with pytest.raises(TidenhanceError, match="loss became nan at step 1 of epoch 1") as caught:
         train(config, "digits", tmp_path / "runs")
-    pairs = training._pairs(config)["train"]
+    pairs = feed._pairs(config)["train"]
     _, indices = pipeline.batch(0, pairs=len(pairs), batch_size=2, seed=1)
     assert f", on {', '.join(pairs[index].name for index in indices)}. " in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -849,6 +850,41 @@ def test_synthesis_needs_an_end_of_the_epoch(load, photographs: Path) -> None:
 def test_a_loss_that_is_not_finite_names_the_photographs(load, photographs: Path) -> None:
     synthesis = f"{{photographs: {photographs}, types: [1], window: 2}}"
     config = load(f"training.synthesis={synthesis}", "training.steps_per_epoch=1")
-    feed = training._feed(config, training._pairs(config))
-    assert feed.names(0) == [str(photographs / "astronaut.png")] * 2
-    assert feed.pictures == 2
+    fed = feed.of(config)
+    for name in fed.names(0):
+        assert name.startswith(f"{photographs / 'astronaut.png'} (type 1, level ")
+    assert fed.pictures == 2
+
+
+def test_photographs_are_none_that_is_validated_on(load, small_tree: Path, monkeypatch) -> None:
+    monkeypatch.setattr(stream, "WIDTH", 48)
+    monkeypatch.setattr(stream, "HEIGHT", 48)
+    folder = small_tree / "reference_images"
+    synthesis = f"training.synthesis={{photographs: {folder}}}"
+    with pytest.raises(DataError, match=r"none that is validated or tested on.*I03.BMP"):
+        feed._pairs(load(synthesis, "training.steps_per_epoch=1"))
+
+
+def test_averages_beside_batch_norm_are_refused(load, tmp_path: Path) -> None:
+    overrides = [
+        "network={name: conv_autoencoder}",
+        "data={name: mnist_noise, source: digits}",
+        "training.patch_size=null",
+        "training.optimizer.exponential_moving_average=0.9",
+    ]
+    with pytest.raises(ConfigError, match=r"exponential_moving_average: expected null for conv"):
+        train(load(*overrides, "data.root=null"), "averages", tmp_path)
+    assert not list(tmp_path.glob("averages*"))
+
+
+def test_patches_grow_when_their_epoch_comes(load, tmp_path: Path) -> None:
+    config = load(
+        "training.later_patch_sizes=[{epoch: 2, patch_size: 40}, {epoch: 3, patch_size: 48}]",
+        "training.epochs=3",
+    )
+    fed = feed.of(config)
+    sides = [batch[0].shape[1:3] for batch in fed.training(0).take(3 * fed.steps)]
+    assert sides == [(32, 32)] * fed.steps + [(40, 40)] * fed.steps + [(48, 48)] * fed.steps
+    [resumed] = fed.training(2 * fed.steps).take(1)
+    assert resumed[0].shape[1:3] == (48, 48)
+    assert len(runs.read_history(train(config, "grows", tmp_path))) == 3

@@ -79,7 +79,7 @@ def test_doing_nothing_costs_what_the_clipped_picture_costs(channels: int) -> No
     ],
 )
 def test_metrics_that_suit_the_pictures(metrics: str, shape: tuple[int | None, ...]) -> None:
-    validation.check_metrics(load(f"metrics={metrics}"), shape, "training")
+    validation.check_shape(load(f"metrics={metrics}"), shape, "training")
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,14 @@ def test_metrics_that_do_not_suit_the_pictures(
     metrics: str, shape: tuple[int | None, ...], name: str, expected: str, received: int
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        validation.check_metrics(load(f"metrics={metrics}"), shape, "validation")
+        validation.check_shape(load(f"metrics={metrics}"), shape, "validation")
     message = str(caught.value)
     assert message.startswith("metrics: ")
     assert {name, "validation"} <= set(re.findall(r"\w+", message))
     assert expected in message
     assert message.endswith(f"Received: {received}.")
+
+
+def test_a_loss_that_does_not_suit_the_pictures() -> None:
+    with pytest.raises(ConfigError, match=r"loss: ssim_mae: expected at least 11 pixels a side"):
+        validation.check_shape(load("loss={name: ssim_mae}"), (8, 8, 3), "training")

@@ -365,21 +365,21 @@ def summary(
     from tidenhance import config as configs
 
     path = configs.find(config)
+    asked = _size(size) if size else None
     _import_tensorflow()
     loaded = configs.load(path, overrides or ())
     from tidenhance import summary as summaries
     from tidenhance import weights
 
     network = weights.build_network(loaded)
-    patch = loaded.training.patch_size
-    usual_width, usual_height = (patch, patch) if patch else (512, 384)
-    height, width = summaries.picture_size(network, usual_height, usual_width)
-    if size and _size(size) != (width, height):
-        if summaries.picture_size(network, 0, 0) == (height, width):
-            raise UserInputError(
-                f"--size: {loaded.network.name} takes {width}x{height} only. Received: '{size}'."
-            )
-        width, height = _size(size)
+    sizes = (later.patch_size for later in loaded.training.later_patch_sizes)
+    patch = loaded.training.patch_size and max((loaded.training.patch_size, *sizes))
+    usual = asked or ((patch, patch) if patch else (512, 384))
+    height, width = summaries.picture_size(network, usual[1], usual[0])
+    if asked and asked != (width, height):
+        raise UserInputError(
+            f"--size: {loaded.network.name} takes {width}x{height} only. Received: '{size}'."
+        )
     multiple = weights.size_multiple(loaded)
     if width % multiple or height % multiple:
         raise UserInputError(
@@ -562,7 +562,8 @@ def _run(name: str | None, folder: Path, *, for_enhance: bool = False) -> Path:
     if name is not None:
         return (runs.find_model if for_enhance else runs.find)(name, folder)
     newest = runs.newest_with_weights(folder, for_any_picture=for_enhance)
-    typer.echo(f"run: {newest} (the newest)", err=True)
+    which = "the newest for colour pictures of any size" if for_enhance else "the newest"
+    typer.echo(f"run: {newest} ({which})", err=True)
     return newest
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, create_model
 
 from tidenhance.errors import ConfigError, did_you_mean
 
@@ -57,22 +56,6 @@ def options(kind: Kind, name: str) -> type[BaseModel]:
     }
     rules = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
     return create_model(name, __config__=rules, **fields)
-
-
-def checked(kind: Kind, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments for a component's function, validated, with the defaults of the rest.
-
-    Raises:
-        ConfigError: one of them is wrong; the message names the first.
-    """
-    try:
-        return dict(options(kind, name).model_validate(arguments))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        place = ".".join(map(str, problem["loc"]))
-        raise ConfigError(
-            f"{name}: {place}: {problem['msg']}. Received: {str(problem['input'])[:60]}."
-        ) from error
 
 
 def label(kind: Kind, name: str, arguments: dict[str, Any]) -> str:

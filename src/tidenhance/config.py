@@ -32,6 +32,7 @@ Places = dict[Key, str]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=0.99999)]  # nearer to 1, float32 has no digits left
 
 # A run directory's name begins with it, and a date and a time follow; names have 255 bytes.
 MAX_NAME_BYTES = 200
@@ -105,23 +106,24 @@ class LearningRateSchedule(Section):
 class Optimizer(Section):
     """Adam (Kingma and Ba, 2014), or AdamW (Loshchilov and Hutter, 2019) with a `weight_decay`.
 
-    With `gradient_clip_norm` all gradients together are scaled down to that norm. With
-    `exponential_moving_average`, as 0.999, the averages that each step moves by what is left to 1
-    are validated and kept as best weights, in place of the weights themselves (Polyak and Juditsky,
-    1992).
+    Each step takes learning_rate x `weight_decay` of every weight, biases included, away from it.
+    Gradients whose norm, all together, is above `gradient_clip_norm` are scaled down to it. With
+    `exponential_moving_average` m, averages a <- m a + (1 - m) w are kept of the weights w, and in
+    place of these are what is validated and kept as best weights.
     """
 
-    beta_1: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    beta_2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    beta_1: Share = 0.9
+    beta_2: Share = 0.999
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     gradient_clip_norm: PositiveFloat | None = None
-    exponential_moving_average: Fraction | None = None
+    exponential_moving_average: Share | None = None
 
 
 class Synthesis(Section):
     """Train on pairs made meanwhile, in place of the data set's.
 
-    `photographs` is a folder of pristine ones, each at least 512 x 384. Each of the `types` and
+    `photographs` is a folder of pristine ones, each at least 512 x 384, and none of them, under
+    whatever name, one that is validated or tested on. Each of the `types` and
     `levels` (0: not distorted) is as likely. `pictures_per_step` new pictures are made a step, and
     each is there to cut patches from until `window` newer ones are made.
     """
@@ -132,8 +134,15 @@ class Synthesis(Section):
     ]
     levels: Annotated[list[Annotated[int, Field(ge=0, le=5)]], Field(min_length=1)] = [*range(6)]
     pictures_per_step: PositiveFloat = 1.0
-    window: Count = 64
+    window: Annotated[int, Field(ge=1, le=4096)] = 64
     processes: Count | None = None
+
+
+class LaterPatchSize(Section):
+    """Another side of the random crops, from the beginning of an epoch on."""
+
+    epoch: Annotated[int, Field(ge=2, le=1_000_000)]
+    patch_size: Count
 
 
 class Augmentation(Section):
@@ -172,6 +181,7 @@ class Training(Section):
     gradient_accumulation_steps: Count = 1
     steps_per_execution: Count = 1
     patch_size: Count | None = None
+    later_patch_sizes: list[LaterPatchSize] = []
     synthesis: Synthesis | None = None
     augmentation: Augmentation = Augmentation()
     learning_rate: PositiveFloat
@@ -402,14 +412,29 @@ def component(kind: Kind, text: str, argument: str) -> tuple[str, dict[str, Any]
     name = entry.pop("name", None)
     if name not in components.names(kind):
         raise ConfigError(f"{argument}: {mistakes.one_of(components.names(kind), name)}")
+    return name, checked(kind, name, entry, argument)
+
+
+def checked(kind: Kind, name: str, arguments: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return the arguments for a component's function, validated, with the defaults of the rest.
+
+    Args:
+        kind: what it is.
+        name: of a component that there is.
+        arguments: by name.
+        where: what to say in errors that they come from.
+
+    Raises:
+        ConfigError: it does not take such; the message has a line for each mistake.
+    """
     model = components.options(kind, name)
     problems: list[str] = []
     try:
-        return name, dict(model.model_validate(entry))
+        return dict(model.model_validate(arguments))
     except ValidationError as error:
 
         def report(key: Key, message: str) -> None:
-            problems.append(f"{argument}: {dotted(key)}: {message}")
+            problems.append(f"{where}: {dotted(key)}: {message}")
 
         mistakes.report_all(error, model.model_json_schema(), report, owner=f"'{name}' takes")
         raise ConfigError("\n".join(problems)) from error
@@ -487,8 +512,12 @@ def _validate(
             continue
         arguments = {key: value for key, value in entry.items() if key != "name"}
         model = components.options(kind, name)
-        takes_root = section == "data" and "root" in model.model_fields
-        if takes_root and default_root and arguments.get("root") is None:
+        needs_root = (
+            section == "data"
+            and "root" in model.model_fields
+            and not getattr(components.module(kind, name), "ROOT_IS_OPTIONAL", False)
+        )
+        if needs_root and default_root and arguments.get("root") is None:
             arguments["root"] = default_root
             places["data", "root"] = f"variable {DATA_VARIABLE}"
         try:
@@ -539,11 +568,32 @@ def _check_together(data: dict[str, Any], report: Report) -> None:
 
     name = data["network"].get("name") if isinstance(data.get("network"), dict) else None
     multiple = components.module("networks", name).SIZE_MULTIPLE if name else 1
-    for section in ("training", "validation"):
-        size = number(section, "patch_size")
-        if size and size % multiple:
-            message = f"expected a multiple of {multiple} for {name}. Received: {size}."
-            report((section, "patch_size"), message)
+    given = data.get("training")
+    training: dict[str, Any] = given if isinstance(given, dict) else {}
+    later = training.get("later_patch_sizes")
+    later = [one for one in later if isinstance(one, dict)] if isinstance(later, list) else []
+    sizes: dict[Key, Any] = {
+        (section, "patch_size"): number(section, "patch_size")
+        for section in ("training", "validation")
+    }
+    for index, one in enumerate(later):
+        sizes["training", "later_patch_sizes", index, "patch_size"] = one.get("patch_size")
+    for key, size in sizes.items():
+        if isinstance(size, int) and size > 0 and size % multiple:
+            report(key, f"expected a multiple of {multiple} for {name}. Received: {size}.")
+    if later and training.get("patch_size") is None:
+        report(
+            ("training", "patch_size"),
+            "expected a number, since there are later_patch_sizes. Received: null.",
+        )
+    epochs_from = [one.get("epoch") for one in later]
+    if all(isinstance(epoch, int) for epoch in epochs_from) and epochs_from != sorted(
+        set(epochs_from)
+    ):
+        report(
+            ("training", "later_patch_sizes"),
+            f"expected epochs in order, each once. Received: {epochs_from}.",
+        )
     batch_size = number("training", "batch_size")
     accumulation = number("training", "gradient_accumulation_steps")
     if batch_size and accumulation and batch_size % accumulation:
@@ -551,16 +601,21 @@ def _check_together(data: dict[str, Any], report: Report) -> None:
             ("training", "gradient_accumulation_steps"),
             f"expected a divisor of training.batch_size, {batch_size}. Received: {accumulation}.",
         )
-    training = data.get("training")
-    given = training if isinstance(training, dict) else {}
-    stop_at = given.get("stop_at")
+    per_step = number("training", "synthesis", "pictures_per_step", kind=(int, float))
+    window = number("training", "synthesis", "window")
+    if per_step and window and per_step > window:
+        report(
+            ("training", "synthesis", "pictures_per_step"),
+            f"expected at most training.synthesis.window, {window}. Received: {per_step}.",
+        )
+    stop_at = training.get("stop_at")
     stop_metric = stop_at.get("metric") if isinstance(stop_at, dict) else None
     metrics = data.get("metrics")
     if isinstance(stop_metric, str) and isinstance(metrics, list):
         known = history_names([name for name in metrics if isinstance(name, str)])
         if stop_metric not in known:
             report(("training", "stop_at", "metric"), mistakes.one_of(known, stop_metric))
-    if given.get("synthesis") is not None and given.get("steps_per_epoch") is None:
+    if training.get("synthesis") is not None and training.get("steps_per_epoch") is None:
         report(
             ("training", "steps_per_epoch"),
             "expected a number, since training.synthesis has no end. Received: null.",

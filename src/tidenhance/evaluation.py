@@ -28,6 +28,7 @@ from tidenhance import (
     scores,
     weights,
 )
+from tidenhance import config as config_module
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
 from tidenhance.errors import ConfigError, DataError, RunError, WriteError, printable
@@ -97,7 +98,8 @@ def evaluate(
         if "levels" not in options:
             raise DataError(f"--levels: the data set {config.data.name} has no levels.")
         options["levels"] = list(levels)
-    options = components.checked("data.datasets", config.data.name, options)
+    where = "--levels" if levels is not None else f"{printable(run / runs.CONFIG)}: data"
+    options = config_module.checked("data.datasets", config.data.name, options, where)
     found = components.make("data.datasets", config.data.name, options)[split]
     if not found:
         raise DataError(f"data.splits.{split}: no pairs to evaluate on.")

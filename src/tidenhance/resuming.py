@@ -38,7 +38,9 @@ def check_unchanged(before: dict[str, Any], config: Config) -> None:
     free = list(FREE)
     if config.training.learning_rate_schedule.cosine_decay is None:
         free.append("training.epochs")
-    old, new = (_flat(data) for data in (before, config.model_dump(mode="json")))
+    # Keys that came after the run was begun have their defaults.
+    begun_with = Config.model_validate(before).model_dump(mode="json")
+    old, new = (_flat(data) for data in (begun_with, config.model_dump(mode="json")))
     changed = [
         f"{key}: the run was begun with {mistakes.shown(old.get(key))}."
         f" Received: {mistakes.shown(new.get(key))}."

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import filecmp
-import hashlib
 import json
 import logging
 import math
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,39 +33,12 @@ from tidenhance import (
 )
 from tidenhance.checkpoints import Progress
 from tidenhance.config import Config
-from tidenhance.data.pairs import Pairs
 from tidenhance.errors import StoppedError, TidenhanceError
+from tidenhance.feed import Feed
 from tidenhance.files import replacing, write_text
 from tidenhance.fused_adam import averaged
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Feed:
-    """What a training is fed with.
-
-    Attributes:
-        pairs: the pairs of each split.
-        training: returns the training batches from the one of the given number on.
-        validation: the validation batches.
-        steps: steps of an epoch.
-        pictures: pictures of an epoch.
-        names: returns what the pictures of the training batch of the given number are called.
-    """
-
-    pairs: Pairs
-    training: Callable[[int], tf.data.Dataset]
-    validation: tf.data.Dataset
-    steps: int
-    pictures: int
-    names: Callable[[int], list[str]]
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the pairs' names, in order."""
-        names = {split: [pair.name for pair in some] for split, some in self.pairs.items()}
-        return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -227,10 +199,11 @@ def fit(
             logger.info(
                 "epoch %d/%d: %s", epoch, config.training.epochs, epoch_log.figures(figures)
             )
-            if epoch == 1:
-                _warn_of_dead_channels(network, feed.validation, config.seed)
-            if tensorboard:
-                tensorboard.write(epoch - 1, network, figures)
+            with averaged(network):
+                if epoch == 1:
+                    _warn_of_dead_channels(network, feed.validation, config.seed)
+                if tensorboard:
+                    tensorboard.write(epoch - 1, network, figures)
             session.stop_if_asked(progress)
 
 

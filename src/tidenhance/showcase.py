@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tidenhance import components, images, runs
+from tidenhance import config as config_module
 from tidenhance.comparison import Run, eval_command
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
@@ -189,9 +190,10 @@ def _pairs(run: Run, split: Split, root: str | None) -> list[Pair]:
     if run.scores.levels is not None:
         given["levels"] = run.scores.levels
     try:
-        options = components.checked("data.datasets", str(name), given)
+        where = f"{run.path / runs.CONFIG}: data"
+        options = config_module.checked("data.datasets", str(name), given, where)
     except ConfigError as error:
-        raise DataError(f"{run.path / runs.CONFIG}: data: {error}") from error
+        raise DataError(str(error)) from error
     found: list[Pair] = components.make("data.datasets", str(name), options)[split]
     return found
 

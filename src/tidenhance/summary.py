@@ -52,8 +52,11 @@ def describe(model: keras.Model, training: Training, height: int, width: int) ->
     """
     field = receptive_field(model)
     accumulation = training.gradient_accumulation_steps
+    averages = training.optimizer.exponential_moving_average is not None
     memory = {
-        n: training_memory(model, training.batch_size // n, height, width, accumulated=n > 1)
+        n: training_memory(
+            model, training.batch_size // n, height, width, accumulated=n > 1, averages=averages
+        )
         for n in range(1, training.batch_size + 1)
         if training.batch_size % n == 0
     }
@@ -127,20 +130,26 @@ def multiply_adds(model: keras.Model, height: int, width: int) -> int:
 
 
 def training_memory(
-    model: keras.Model, batch_size: int, height: int, width: int, *, accumulated: bool = False
+    model: keras.Model,
+    batch_size: int,
+    height: int,
+    width: int,
+    *,
+    accumulated: bool = False,
+    averages: bool = False,
 ) -> int:
     """Return an estimate, in bytes, of the memory that a training step takes at its peak.
 
     Counted are the weights four times (with gradients and Adam's two moments; where gradients are
-    `accumulated`, twice more, for their sum before and after), every layer's output, which the
+    `accumulated`, twice more, for their sum before and after; where `averages` are kept, once
+    more), every layer's output, which the
     backward pass needs, and four times the largest output (two gradients and a convolution's work
     space). TensorFlow itself and cached pictures come on top; plain128 at (8, 384, 512, 3), for
     which this gives 8.1 GB, was measured to take 8.6 GB in all.
     """
     outputs = [math.prod(x.shape[1:]) for c in _calls(model, height, width) for x in c.outputs]
-    floats = (6 if accumulated else 4) * model.count_params() + batch_size * (
-        sum(outputs) + 4 * max(outputs)
-    )
+    copies = 4 + 2 * accumulated + averages
+    floats = copies * model.count_params() + batch_size * (sum(outputs) + 4 * max(outputs))
     return BYTES_PER_FLOAT * floats
 
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
-import math
-import os
 import platform
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -26,6 +23,7 @@ from tidenhance import (
     components,
     device,
     export,
+    feed,
     inference,
     resuming,
     runs,
@@ -36,17 +34,15 @@ from tidenhance import (
 from tidenhance import config as config_module
 from tidenhance.checkpoints import Progress
 from tidenhance.config import Config, Provenance
-from tidenhance.data import pipeline, stream
-from tidenhance.data.pairs import Pair, Pairs
 from tidenhance.errors import (
     ConfigError,
     DataError,
     StoppedError,
     WriteError,
-    printable,
 )
+from tidenhance.feed import Feed
 from tidenhance.files import remove_unfinished, write_text
-from tidenhance.fused_adam import FusedAdam
+from tidenhance.fused_adam import FusedAdam, keeps_averages
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +65,7 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         TidenhanceError: the loss became infinite or not a number.
         WriteError: a file of the run cannot be written.
     """
-    used, feed, network = _prepare(config)
+    used, fed, network = _prepare(config)
     _load_initial_weights(network, config, folder)
     started = datetime.now().astimezone()
     run = runs.create(folder, config_name, started)
@@ -79,7 +75,8 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         write_text(run / runs.CONFIG, config_module.dump(resolved))
         logger.info("run: %s", run)
         logger.info("device: %s", used.name)
-        session.fit(network, resolved, run, feed, _beginning(resolved, feed), used.kind)
+        with closing(fed):
+            session.fit(network, resolved, run, fed, _beginning(resolved, fed), used.kind)
         export.onnx_beside(run)
     return run
 
@@ -96,7 +93,7 @@ def resume(run: Path, config: Config) -> Path:
         RunError: another process is training the run, or all its checkpoints are damaged.
         Others as `train`.
     """
-    used, feed, network = _prepare(config)
+    used, fed, network = _prepare(config)
     before = runs.read_config(run)
     with _working_on(run):
         remove_unfinished(run)
@@ -108,12 +105,12 @@ def resume(run: Path, config: Config) -> Path:
         if found is None:
             resuming.check_unchanged(before.model_dump(mode="json"), resolved)
             logger.info("no checkpoint yet: training from the beginning")
-            progress = _beginning(resolved, feed)
+            progress = _beginning(resolved, fed)
             _load_initial_weights(network, config, run.parent)
         else:
             path, progress = found
             resuming.check_unchanged(progress.config, resolved)
-            if progress.pairs != feed.digest:
+            if progress.pairs != fed.digest:
                 raise DataError(
                     "data: the pairs are no longer those that the run was begun with: some were"
                     " added, removed or renamed."
@@ -124,7 +121,8 @@ def resume(run: Path, config: Config) -> Path:
         if resolved != before:
             write_text(run / runs.CONFIG, config_module.dump(resolved))
         _warn_of_other_versions(before.provenance)
-        session.fit(network, resolved, run, feed, progress, used.kind)
+        with closing(fed):
+            session.fit(network, resolved, run, fed, progress, used.kind)
         export.onnx_beside(run)
     return run
 
@@ -138,6 +136,12 @@ def compile_network(network: keras.Model, config: Config, kind: device.Kind) -> 
         jit_compile=device.jit_compile(config.training.xla, kind),
     )
     network.optimizer.build(network.trainable_variables)
+    if keeps_averages(network) and network.non_trainable_weights:
+        raise ConfigError(
+            "training.optimizer.exponential_moving_average: expected null for"
+            f" {config.network.name}, which has weights that are not trained, as of batch norm, and"
+            " would not be averaged alike."
+        )
     # Metrics get their variables only when they are first computed; a picture that is large enough
     # for each of them is enough.
     picture = np.zeros([1, *(size or 192 for size in network.inputs[0].shape[1:])], np.float32)
@@ -159,7 +163,7 @@ def _optimizer(config: Config) -> FusedAdam:
     )
 
 
-def _prepare(config: Config) -> tuple[device.Used, session.Feed, keras.Model]:
+def _prepare(config: Config) -> tuple[device.Used, Feed, keras.Model]:
     """Return the device, what to feed, and the compiled network."""
     if config.logging.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise ConfigError(
@@ -169,116 +173,24 @@ def _prepare(config: Config) -> tuple[device.Used, session.Feed, keras.Model]:
     used = device.use(config.training.device)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.training.precision)
-    feed = _feed(config, _pairs(config))
+    fed = feed.of(config)
     network = weights.build_network(config)
-    _check_pictures(network, config, feed)
+    _check_pictures(network, config, fed)
     compile_network(network, config, used.kind)
-    return used, feed, network
+    return used, fed, network
 
 
-def _check_pictures(network: keras.Model, config: Config, feed: session.Feed) -> None:
-    for section, batches in (("training", feed.training(0)), ("validation", feed.validation)):
+def _check_pictures(network: keras.Model, config: Config, fed: Feed) -> None:
+    for section, batches in (("training", fed.training(0)), ("validation", fed.validation)):
         found = tuple(batches.element_spec[0].shape[1:])
         inference.check_suits(found, network.inputs[0].shape[1:], f"data ({section})")
-        validation.check_metrics(config, found, section)
+        validation.check_shape(config, found, section)
 
 
 def _load_initial_weights(network: keras.Model, config: Config, folder: Path) -> None:
     if config.training.initial_weights is not None:
         initial = runs.find(config.training.initial_weights, folder)
         weights.load(network, initial / runs.BEST_WEIGHTS)
-
-
-def _pairs(config: Config) -> Pairs:
-    pairs: Pairs = components.make("data.datasets", config.data.name, config.data.options)
-    if config.training.synthesis is not None:
-        photographs = stream.photographs(Path(config.training.synthesis.photographs))
-        pairs = {**pairs, "train": [Pair(one.stem, one, one, one.stem) for one in photographs]}
-    for split in ("train", "val"):
-        if not pairs[split]:
-            raise DataError(f"data.splits.{split}: expected at least one pair. Received: none.")
-    return pairs
-
-
-def _feed(config: Config, pairs: Pairs) -> session.Feed:
-    validation_batches = pipeline.validation(
-        pairs["val"],
-        batch_size=config.validation.batch_size,
-        patch_size=config.validation.patch_size,
-        cache_gib=config.training.cache_gib,
-        size_multiple=weights.size_multiple(config),
-    )
-    feed = _feed_of_pairs if config.training.synthesis is None else _feed_of_stream
-    return feed(config, pairs, validation_batches)
-
-
-def _feed_of_pairs(config: Config, pairs: Pairs, validation: tf.data.Dataset) -> session.Feed:
-    training, count = config.training, len(pairs["train"])
-    steps_of_pass = math.ceil(count / training.batch_size)
-    steps = training.steps_per_epoch or steps_of_pass
-
-    def names(number: int) -> list[str]:
-        _, indices = pipeline.batch(
-            number, pairs=count, batch_size=training.batch_size, seed=config.seed
-        )
-        return [pairs["train"][index].place for index in indices]
-
-    return session.Feed(
-        pairs=pairs,
-        training=pipeline.training(
-            pairs["train"],
-            seed=config.seed,
-            cache_gib=training.cache_gib,
-            size_multiple=weights.size_multiple(config),
-            **_cut(config),
-        ),
-        validation=validation,
-        steps=steps,
-        # The last batch of each pass over the pairs may be smaller.
-        pictures=round(steps * count / steps_of_pass),
-        names=names,
-    )
-
-
-def _feed_of_stream(config: Config, pairs: Pairs, validation: tf.data.Dataset) -> session.Feed:
-    training, synthesis = config.training, config.training.synthesis
-    assert synthesis is not None and training.steps_per_epoch is not None  # noqa: S101, PT018
-    made = stream.Stream(
-        tuple(pair.reference for pair in pairs["train"] if isinstance(pair.reference, Path)),
-        tuple(synthesis.types),
-        tuple(synthesis.levels),
-        config.seed,
-    )
-
-    def names(number: int) -> list[str]:
-        first = int(number * synthesis.pictures_per_step)
-        places = pipeline.chosen(made, number, training.batch_size, synthesis.window)
-        return [printable(stream.photograph_of(made, first + int(n))) for n in places]
-
-    return session.Feed(
-        pairs=pairs,
-        training=pipeline.synthesised(
-            made,
-            pictures_per_step=synthesis.pictures_per_step,
-            window=synthesis.window,
-            processes=synthesis.processes or os.cpu_count() or 1,
-            **_cut(config),
-        ),
-        validation=validation,
-        steps=training.steps_per_epoch,
-        pictures=training.steps_per_epoch * training.batch_size,
-        names=names,
-    )
-
-
-def _cut(config: Config) -> dict[str, Any]:
-    """Return how batches are cut from pictures."""
-    return {
-        "batch_size": config.training.batch_size,
-        "patch_size": config.training.patch_size,
-        "flips": config.training.augmentation.flips,
-        "rotations": config.training.augmentation.rotations,
-    }
 
 
 def _resolved(config: Config, provenance: Provenance | None) -> Config:
@@ -295,8 +207,8 @@ def _resolved(config: Config, provenance: Provenance | None) -> Config:
     return config.model_copy(update={"provenance": provenance, "data": data, "training": training})
 
 
-def _beginning(config: Config, feed: session.Feed) -> Progress:
-    return Progress(config=config.model_dump(mode="json"), pairs=feed.digest)
+def _beginning(config: Config, fed: Feed) -> Progress:
+    return Progress(config=config.model_dump(mode="json"), pairs=fed.digest)
 
 
 class _LogFile(logging.FileHandler):

@@ -41,21 +41,22 @@ def identity_figures(config: Config, validation: tf.data.Dataset) -> dict[str, f
     return {f"val_{name}": float(value) for name, value in found.items()}
 
 
-def check_metrics(config: Config, shape: tuple[int | None, ...], section: str) -> None:
-    """Check that the config's metrics can be computed on pictures of a shape, (H, W, C).
+def check_shape(config: Config, shape: tuple[int | None, ...], section: str) -> None:
+    """Check that the config's loss and metrics can be computed on pictures of a shape, (H, W, C).
 
     Args:
-        config: names the metrics.
+        config: names the loss and the metrics.
         shape: None where the pictures differ.
         section: whose pictures they are, for the error: `training` or `validation`.
 
     Raises:
-        ConfigError: a metric needs larger pictures, or others than grey ones.
+        ConfigError: one of them needs larger pictures, or others than grey ones.
     """
     *sides, channels = shape
     smallest = min((side for side in sides if side), default=None)
-    for name in config.metrics:
-        module = components.module("metrics", name)
+    modules = {f"metrics: {name}": components.module("metrics", name) for name in config.metrics}
+    modules[f"loss: {config.loss.name}"] = components.module("losses", config.loss.name)
+    for name, module in modules.items():
         least, needed = getattr(module, "MINIMUM_SIZE", 1), getattr(module, "CHANNELS", channels)
         if channels != needed:
             problem = f"pictures of {needed} channels for {section}. Received: {channels}."
@@ -63,7 +64,7 @@ def check_metrics(config: Config, shape: tuple[int | None, ...], section: str) -
             problem = f"at least {least} pixels a side for {section}. Received: {smallest}."
         else:
             continue
-        raise ConfigError(f"metrics: {name}: expected {problem}")
+        raise ConfigError(f"{name}: expected {problem}")
 
 
 def figures(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import multiprocessing
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tidenhance import images
-from tidenhance.data import pipeline, stream
+from tidenhance.data import pipeline, stream, workers
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.stream import Stream
 from tidenhance.errors import DataError, TidenhanceError
@@ -32,11 +35,22 @@ def of(folder: Path, **options: object) -> Stream:
     return Stream(stream.photographs(folder), **settings)  # type: ignore[arg-type]
 
 
+@pytest.fixture
+def executor() -> Iterator[ProcessPoolExecutor]:
+    made = workers.executor(1)
+    yield made
+    workers.end(made)
+
+
+def make(made: Stream, number: int) -> tuple[np.ndarray, np.ndarray]:
+    return stream.make(made, number, images.read_picture(made.photograph(number)).pixels)
+
+
 def test_a_picture_follows_from_its_number_and_the_seed(folder: Path) -> None:
     [large] = (path for path in stream.photographs(folder) if path.name == "large.png")
     made, other_seed = (Stream((large,), (1, 16), (0, 5), seed) for seed in (3, 4))
     first, again, other, seed = (
-        stream.make(*arguments) for arguments in ((made, 7), (made, 7), (made, 8), (other_seed, 7))
+        make(*arguments) for arguments in ((made, 7), (made, 7), (made, 8), (other_seed, 7))
     )
     for one, two in zip(first, again, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -44,58 +58,69 @@ def test_a_picture_follows_from_its_number_and_the_seed(folder: Path) -> None:
     assert not np.array_equal(first[1], seed[1])
 
 
-def test_types_and_levels_are_those_asked_for(folder: Path) -> None:
+def test_types_and_levels_are_those_asked_for_and_described(folder: Path) -> None:
     """Mean shift at level 5 takes 40 away; at level 0 nothing is done."""
     made = of(folder, types=(16,))
-    differences = set()
     for number in range(12):
-        distorted, pristine = stream.make(made, number)
+        distorted, pristine = make(made, number)
         assert distorted.shape == pristine.shape == (384, 512, 3)
         changed = pristine >= 40
-        differences |= set((pristine[changed].astype(int) - distorted[changed]).tolist())
-    assert differences == {0, 40}
+        [difference] = set((pristine[changed].astype(int) - distorted[changed]).tolist())
+        assert f"(type 16, level {difference // 8})" in made.describe(number)
+    levels = [made.distortion(number)[1] for number in range(12)]
+    assert set(levels) == {0, 5}
 
 
 def test_a_picture_shows_a_part_of_the_photograph(folder: Path, photograph: np.ndarray) -> None:
     made = of(folder, levels=(0,))
-    small = [n for n in range(64) if stream.photograph_of(made, n).name == "small.bmp"]
+    small = [n for n in range(64) if made.photograph(n).name == "small.bmp"]
     assert 0 < len(small) < 64
-    np.testing.assert_array_equal(stream.make(made, small[0])[1], photograph[:384])
-    large = next(n for n in range(64) if n not in small)
-    # Whichever part it is, it looks like a photograph: its neighbours are alike.
-    part = stream.make(made, large)[1].astype(float)
-    assert np.abs(np.diff(part, axis=1)).mean() < 0.2 * part.std()
+    assert all(made.photograph(n) == made.photograph(n - n % 8) for n in range(64))
+    np.testing.assert_array_equal(make(made, small[0])[1], photograph[:384])
+    # Of a ramp, what is shown tells where it is from: as wide to high as 4 to 3, and inside.
+    y, x = np.mgrid[0:900, 0:1200]
+    ramp = np.stack([x / 1200, y / 900, np.zeros_like(x)], axis=-1)
+    for number in range(8):
+        part = stream.make(made, number, images.to_uint8(ramp))[1].astype(float)
+        left, right = part[:, 0, 0].mean() / 255 * 1200, part[:, -1, 0].mean() / 255 * 1200
+        top, bottom = part[0, :, 1].mean() / 255 * 900, part[-1, :, 1].mean() / 255 * 900
+        assert right - left >= 0.95 * 512
+        assert (right - left) / (bottom - top) == pytest.approx(4 / 3, abs=0.05)
 
 
 def test_distorted_pictures_have_the_strength_of_whole_pictures(folder: Path) -> None:
     made = of(folder, types=(1,), levels=(5,))
-    found = [psnrc(*reversed(stream.make(made, number))) for number in range(4)]
+    found = [psnrc(*reversed(make(made, number))) for number in range(4)]
     assert found == pytest.approx([21.2] * 4, abs=0.5)  # the archive's mean
 
 
-def test_windows_move_by_so_many_pictures_a_step(folder: Path) -> None:
+def test_windows_move_by_so_many_pictures_a_step(
+    folder: Path, executor: ProcessPoolExecutor
+) -> None:
     made = of(folder)
-    options = {"pictures_per_step": 0.5, "size": 3, "processes": 1}
-    six = list(itertools.islice(stream.windows(made, 0, **options), 6))
-    expected = [stream.make(made, number)[0] for number in range(5)]
+    options = {"pictures_per_step": 1.5, "size": 3}
+    six = list(itertools.islice(stream.windows(made, 0, executor, **options), 6))
+    expected = [make(made, number)[0] for number in range(10)]
     for step, window in enumerate(six):
         assert len(window) == 3
         for place, (distorted, _) in enumerate(window):
-            np.testing.assert_array_equal(distorted, expected[step // 2 + place])
-    [later] = itertools.islice(stream.windows(made, 5, **options), 1)
+            np.testing.assert_array_equal(distorted, expected[step * 3 // 2 + place])
+    [later] = itertools.islice(stream.windows(made, 5, executor, **options), 1)
     np.testing.assert_array_equal(later, six[5])
 
 
-def test_batches_from_a_later_number_are_those_of_the_beginning(folder: Path) -> None:
+def test_batches_from_a_later_number_are_those_of_the_beginning(
+    folder: Path, executor: ProcessPoolExecutor
+) -> None:
     batches = pipeline.synthesised(
         of(folder),
+        executor,
         batch_size=2,
         patch_size=32,
         flips=True,
         rotations=True,
         pictures_per_step=1,
         window=4,
-        processes=1,
     )
     whole = list(itertools.islice(batches(0).as_numpy_iterator(), 4))
     rest = list(itertools.islice(batches(2).as_numpy_iterator(), 2))
@@ -107,12 +132,29 @@ def test_batches_from_a_later_number_are_those_of_the_beginning(folder: Path) ->
 
 
 def test_a_killed_process_is_told(folder: Path) -> None:
-    windows = stream.windows(of(folder), 0, pictures_per_step=100, size=1, processes=1)
-    next(windows)
-    for worker in multiprocessing.active_children():
-        worker.kill()
-    with pytest.raises(TidenhanceError, match="was killed"):
+    """Whether the pool has noticed already, or notices while the pictures are waited for."""
+    for wait in (0.0, 2.0):
+        pool = workers.executor(1)
+        windows = stream.windows(of(folder), 0, pool, pictures_per_step=100, size=1)
         next(windows)
+        for process in list(pool._processes.values()):
+            process.kill()
+        time.sleep(wait)
+        with pytest.raises(TidenhanceError, match="was killed"):
+            next(windows)
+        workers.end(pool)
+
+
+def test_processes_outlive_sigterm_and_end_when_told(folder: Path) -> None:
+    pool = workers.executor(1, ignore_terminate=True)
+    windows = stream.windows(of(folder), 0, pool, pictures_per_step=100, size=1)
+    next(windows)
+    [process] = pool._processes.values()
+    process.terminate()
+    next(windows)
+    workers.end(pool)
+    process.join(5)
+    assert process.exitcode == -signal.SIGKILL
 
 
 def test_photographs_that_do_not_do_are_named(folder: Path, tmp_path: Path) -> None:
@@ -128,15 +170,15 @@ def test_photographs_that_do_not_do_are_named(folder: Path, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(("patch_size", "rotations"), [(400, False), (None, True)])
 def test_patches_that_do_not_fit_are_told(
-    folder: Path, patch_size: int | None, rotations: bool
+    folder: Path, executor: ProcessPoolExecutor, patch_size: int | None, rotations: bool
 ) -> None:
     with pytest.raises(DataError, match="at most 384"):
         pipeline.synthesised(
             of(folder),
+            executor,
             batch_size=1,
             patch_size=patch_size,
             rotations=rotations,
             pictures_per_step=1,
             window=1,
-            processes=1,
         )

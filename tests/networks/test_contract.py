@@ -148,8 +148,9 @@ def test_exports_compute_what_keras_does_at_odd_sizes(name, file_format, compute
 @pytest.mark.slow
 def test_fitting_lowers_the_loss_and_reaches_every_weight(name: str) -> None:
     network, noisy = build(name), pictures(name, batch=4)
-    # Of one colour each, since autoencoders lose the detail of noise.
-    noisy = np.broadcast_to(noisy[:, :1, :1], noisy.shape)
+    if name.endswith("_autoencoder"):
+        # Of one colour each, since the code in their middle has no room for the detail of noise.
+        noisy = np.broadcast_to(noisy[:, :1, :1], noisy.shape)
     target = 0.8 * noisy + 0.1
     network.compile(optimizer=keras.optimizers.Adam(3e-3), loss="mse", jit_compile=False)
     before = [weight.numpy() for weight in network.trainable_weights]

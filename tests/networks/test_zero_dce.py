@@ -48,7 +48,7 @@ def test_two_curves_by_hand() -> None:
     np.testing.assert_allclose(curves(x, parameters)[0, 0, 0], [0.675, 0.5, 0.5], rtol=1e-6)
 
 
-def test_eight_curves_are_equation_4() -> None:
+def test_eight_curves_are_equation_3() -> None:
     random = np.random.default_rng(0)
     x = random.random((2, 4, 5, 3), np.float32)
     parameters = random.uniform(-1, 1, (2, 4, 5, 24)).astype(np.float32)

@@ -1,11 +1,13 @@
-"""Feed pairs to training and validation: order, crops and flips follow from (seed, pass) alone."""
+"""Feed training and validation: order, crops and flips follow from seed and number alone."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import tensorflow as tf
@@ -22,12 +24,15 @@ Batch = tuple[int, NDArray[np.int64]]
 Shape = tuple[int | None, int | None, int]
 Floats = tuple[NDArray[np.float32], NDArray[np.float32]]
 
+NONE_LATER: Mapping[int, int] = MappingProxyType({})
+
 
 def training(
     pairs: list[Pair],
     *,
     batch_size: int,
     patch_size: int | None,
+    later_patch_sizes: Mapping[int, int] = NONE_LATER,
     flips: bool = False,
     rotations: bool = False,
     seed: int,
@@ -45,6 +50,7 @@ def training(
         pairs: what to train on.
         batch_size: pairs in a batch.
         patch_size: the side of the random crops in pixels, or None for whole pictures.
+        later_patch_sizes: other sides, each from the batch of the number on that is its key.
         flips: flip left-right and upside down, each with probability 1/2.
         rotations: rotate by 0, 90, 180 or 270 degrees, each with probability 1/4.
         seed: with the pass's number, all that order, crops, flips and rotations depend on.
@@ -59,13 +65,16 @@ def training(
     def choose(number: int) -> Batch:
         return batch(number, pairs=len(pairs), batch_size=batch_size, seed=seed)
 
-    def transform(couple: Couple, number_of_pass: int, index: int) -> Couple:
+    def transform(couple: Couple, number: int, number_of_pass: int, index: int) -> Couple:
         if patch_size is None and not flips and not rotations:
             return couple
         random = np.random.default_rng([seed, number_of_pass, index])
-        return _augmented(couple, random, patch_size, flips=flips, rotations=rotations)
+        side = _patch_size(number, patch_size, later_patch_sizes)
+        return _augmented(couple, random, side, flips=flips, rotations=rotations)
 
-    read, shape = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib, rotations)
+    largest = max((patch_size, *later_patch_sizes.values())) if patch_size else None
+    read, shape = _reader(pairs, batch_size, largest, size_multiple, cache_gib, rotations)
+    shape = (None, None, shape[2]) if later_patch_sizes else shape
 
     def batches(first: int) -> tf.data.Dataset:
         return _load(tf.data.Dataset.counter(first), choose, read, transform, shape)
@@ -75,64 +84,70 @@ def training(
 
 def synthesised(
     stream: Stream,
+    executor: Executor,
     *,
     batch_size: int,
     patch_size: int | None,
+    later_patch_sizes: Mapping[int, int] = NONE_LATER,
     flips: bool = False,
     rotations: bool = False,
     pictures_per_step: float,
     window: int,
-    processes: int,
 ) -> Callable[[int], tf.data.Dataset]:
     """Return what gives endless batches of pairs that are made meanwhile, from a number on.
 
     As `training`, but that each batch is cut from pictures that `chosen` names, all different as
-    long as there are enough of them.
+    long as there are enough of them. What is returned can be iterated once.
 
     Args:
         stream: what is made.
+        executor: in whose processes.
         batch_size: pairs in a batch.
         patch_size: the side of the random crops in pixels, or None for whole pictures.
+        later_patch_sizes: as in `training`.
         flips: as in `training`.
         rotations: as in `training`.
         pictures_per_step: as in `stream.windows`.
         window: as `size` in `stream.windows`.
-        processes: as in `stream.windows`.
 
     Raises:
         DataError: patches are larger than the pictures, or rotations are on and pictures whole.
     """
-    side = (HEIGHT, WIDTH) if patch_size is None else (patch_size, patch_size)
-    if max(side) > HEIGHT and (patch_size is not None or rotations):
+    largest = max((patch_size, *later_patch_sizes.values())) if patch_size else None
+    if largest is None and rotations:
+        raise DataError(
+            f"training.patch_size: expected at most {HEIGHT}, since rotations are on and the"
+            f" pictures that are made are {WIDTH} x {HEIGHT}. Received: null."
+        )
+    if largest is not None and largest > HEIGHT:
         raise DataError(
             f"training.patch_size: expected at most {HEIGHT}, the height of the pictures that are"
-            f" made, or null without rotations. Received: {patch_size or 'null'}."
+            f" made. Received: {largest}."
         )
+    shape: Shape = (HEIGHT, WIDTH, 3) if largest is None else (largest, largest, 3)
+    shape = (None, None, 3) if later_patch_sizes else shape
 
     def batches(first: int) -> tf.data.Dataset:
-        made = windows(
-            stream, first, pictures_per_step=pictures_per_step, size=window, processes=processes
-        )
+        made = windows(stream, first, executor, pictures_per_step=pictures_per_step, size=window)
 
         def load(number: np.int64) -> Floats:
             pictures = next(made)
-            places = chosen(stream, int(number), batch_size, window)
             couples = [
                 _augmented(
                     pictures[place],
                     np.random.default_rng([stream.seed, int(number), index]),
-                    patch_size,
+                    _patch_size(int(number), patch_size, later_patch_sizes),
                     flips=flips,
                     rotations=rotations,
                 )
-                for index, place in enumerate(places)
+                for index, place in enumerate(chosen(stream, int(number), batch_size, window))
             ]
             return _floats(couples)
 
         # One after the other, and not of `from_generator`, which lets TensorFlow change how the
         # whole process gives memory back.
         numbers = tf.data.Dataset.counter(first)
-        return numbers.map(_tensors(load, (*side, 3))).prefetch(2)
+        return numbers.map(_tensors(load, shape)).prefetch(2)
 
     return batches
 
@@ -182,7 +197,7 @@ def validation(
     def choose(number: int) -> Batch:
         return 0, np.arange(len(pairs))[number * batch_size : (number + 1) * batch_size]
 
-    def transform(couple: Couple, _pass: int, _index: int) -> Couple:
+    def transform(couple: Couple, _number: int, _pass: int, _index: int) -> Couple:
         if patch_size is None:
             return couple
         height, width, _ = couple[0].shape
@@ -202,12 +217,14 @@ def _load(
     numbers: tf.data.Dataset,
     choose: Callable[[int], Batch],
     read: Callable[[int], Couple],
-    transform: Callable[[Couple, int, int], Couple],
+    transform: Callable[[Couple, int, int, int], Couple],
     shape: Shape,
 ) -> tf.data.Dataset:
     def load(number: np.int64) -> Floats:
         number_of_pass, indices = choose(int(number))
-        return _floats([transform(read(int(i)), number_of_pass, int(i)) for i in indices])
+        return _floats(
+            [transform(read(int(i)), int(number), number_of_pass, int(i)) for i in indices]
+        )
 
     tensors = _tensors(load, shape)
     return numbers.map(tensors, num_parallel_calls=2, deterministic=True).prefetch(2)
@@ -226,6 +243,14 @@ def _tensors(
         return tuple(tf.ensure_shape(x, (None, *shape)) for x in couple)
 
     return load_tensors
+
+
+def _patch_size(
+    number: int, patch_size: int | None, later_patch_sizes: Mapping[int, int]
+) -> int | None:
+    """Return the side of the crops of batch number `number`."""
+    reached = [first for first in later_patch_sizes if first <= number]
+    return later_patch_sizes[max(reached)] if reached else patch_size
 
 
 def _augmented(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +15,19 @@ from PIL import Image
 from tidenhance import images
 from tidenhance.data import distortions, workers
 from tidenhance.data.pairs import files_in, size_of
+from tidenhance.data.synthesis import SIZE
 from tidenhance.errors import DataError, TidenhanceError, printable
 
 Pixels = NDArray[np.uint8]
 Couple = tuple[Pixels, Pixels]
 
-# Large enough for every distortion's own structure, and TID2013's size.
-WIDTH, HEIGHT = 512, 384
+WIDTH, HEIGHT = SIZE
 
-# So many pictures are cut from a photograph before the next is read, which takes longer than most
-# distortions.
-_OF_ONE_PHOTOGRAPH = 8
+# Cut from one photograph, since to read it takes longer than most distortions.
+_TOGETHER = 8
+
+# Photographs whose pictures are made ahead, for each process.
+_AHEAD = 2
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,21 @@ class Stream:
     types: tuple[int, ...]
     levels: tuple[int, ...]
     seed: int
+
+    def photograph(self, number: int) -> Path:
+        """Return the photograph that picture number `number` is cut from."""
+        random = np.random.default_rng([self.seed, number // _TOGETHER])
+        return self.photographs[random.integers(len(self.photographs))]
+
+    def distortion(self, number: int) -> tuple[int, int]:
+        """Return the type and the level of picture number `number`."""
+        random = np.random.default_rng([self.seed, number, 0])
+        return int(random.choice(self.types)), int(random.choice(self.levels))
+
+    def describe(self, number: int) -> str:
+        """Return what picture number `number` is, for errors."""
+        distortion, level = self.distortion(number)
+        return f"{printable(self.photograph(number))} (type {distortion}, level {level})"
 
 
 def photographs(folder: Path) -> tuple[Path, ...]:
@@ -67,74 +82,82 @@ def photographs(folder: Path) -> tuple[Path, ...]:
     return found
 
 
-def photograph_of(stream: Stream, number: int) -> Path:
-    """Return the photograph that a picture of a stream is cut from."""
-    random = np.random.default_rng([stream.seed, number // _OF_ONE_PHOTOGRAPH])
-    return stream.photographs[random.integers(len(stream.photographs))]
-
-
-def make(stream: Stream, number: int) -> Couple:
+def make(stream: Stream, number: int, photograph: Pixels) -> Couple:
     """Return picture number `number` of a stream, distorted and pristine: uint8 (384, 512, 3).
 
-    It shows a part of the photograph, at its own scale or smaller, in the proportions 4 : 3.
+    It shows a part of its photograph, at the photograph's own scale or smaller, in the proportions
+    4 : 3.
+
+    Args:
+        stream: what is made.
+        number: the picture's.
+        photograph: that which `stream.photograph` names, uint8 (H, W, 3).
     """
     random = np.random.default_rng([stream.seed, number, 1])
-    photograph = Image.fromarray(_read(photograph_of(stream, number)))
-    largest = min(photograph.width / WIDTH, photograph.height / HEIGHT)
-    scale = random.uniform(1, largest)
-    left = random.uniform(0, photograph.width - scale * WIDTH)
-    top = random.uniform(0, photograph.height - scale * HEIGHT)
+    whole = Image.fromarray(photograph)
+    scale = random.uniform(1, min(whole.width / WIDTH, whole.height / HEIGHT))
+    left = random.uniform(0, whole.width - scale * WIDTH)
+    top = random.uniform(0, whole.height - scale * HEIGHT)
     # Where nothing is scaled, nothing is to be interpolated either.
     if scale < 1.05:
         left, top, scale = int(left), int(top), 1.0
     box = (left, top, left + scale * WIDTH, top + scale * HEIGHT)
-    resized = photograph.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS, box, reducing_gap=3)
-    pristine = np.asarray(resized)
-    distortion = distortions.by_number()[int(random.choice(stream.types))]
-    level = int(random.choice(stream.levels))
-    return (distortion.distort(pristine, level, random) if level else pristine), pristine
+    pristine = np.asarray(whole.resize(SIZE, Image.Resampling.LANCZOS, box, reducing_gap=3))
+    distortion, level = stream.distortion(number)
+    if level == 0:
+        return pristine, pristine
+    return distortions.by_number()[distortion].distort(pristine, level, random), pristine
+
+
+def first_of_window(step: int, pictures_per_step: float) -> int:
+    """Return the number of the first picture that a training step may be cut from."""
+    return int(step * pictures_per_step)
 
 
 def windows(
-    stream: Stream, first: int, *, pictures_per_step: float, size: int, processes: int
+    stream: Stream, first: int, executor: Executor, *, pictures_per_step: float, size: int
 ) -> Iterator[list[Couple]]:
     """Yield, for step number `first` and each after it, the pictures that it may be cut from.
 
-    Step n has the pictures from number `pictures_per_step` n on, `size` of them, so that each is
-    there for `size` / `pictures_per_step` steps.
+    There are `size` of them; each is there for `size` / `pictures_per_step` steps.
 
     Args:
         stream: what is made.
         first: a step's number, from 0.
+        executor: in whose processes they are made.
         pictures_per_step: new pictures a step.
         size: pictures at a time.
-        processes: in which they are made.
 
     Raises:
-        TidenhanceError: a worker process was killed.
+        TidenhanceError: a process was killed.
+        ImageError: a photograph can no longer be read.
     """
-    made: deque[Future[Couple]] = deque()
-    submitted = 0
+    made: dict[int, Future[list[Couple]]] = {}
+    processes = getattr(executor, "_max_workers", 1)
     step = first
-    with workers.pool(processes) as pool:
-        while True:
-            start = int(step * pictures_per_step)
-            while made and submitted - len(made) < start:
-                made.popleft()
-            submitted = max(submitted, start)
+    while True:
+        start = first_of_window(step, pictures_per_step)
+        groups = range(start // _TOGETHER, (start + size - 1) // _TOGETHER + 1)
+        try:
             with workers.interrupts_held_back():
-                # Some more than are needed now, so that no process has to wait.
-                while submitted < start + size + 4 * processes:
-                    made.append(pool.submit(make, stream, submitted))
-                    submitted += 1
-            try:
-                window = [made[index].result() for index in range(size)]
-            except BrokenProcessPool as error:
-                raise TidenhanceError(
-                    "A process that makes training pictures was killed, perhaps for want of memory."
-                ) from error
-            yield window
-            step += 1
+                for group in range(groups.start, groups.stop + _AHEAD * processes):
+                    if group not in made:
+                        made[group] = executor.submit(_make_together, stream, group)
+            pictures = [
+                made[number // _TOGETHER].result()[number % _TOGETHER]
+                for number in range(start, start + size)
+            ]
+        except BrokenProcessPool as error:
+            raise TidenhanceError(
+                "A process that makes training pictures was killed, perhaps for want of memory."
+            ) from error
+        for group in [group for group in made if group < groups.start]:
+            del made[group]
+        yield pictures
+        step += 1
 
 
-_read = lru_cache(maxsize=2)(lambda path: images.read_picture(path).pixels)
+def _make_together(stream: Stream, group: int) -> list[Couple]:
+    numbers = range(group * _TOGETHER, (group + 1) * _TOGETHER)
+    photograph = images.read_picture(stream.photograph(numbers.start)).pixels
+    return [make(stream, number, photograph) for number in numbers]

@@ -196,18 +196,20 @@ def _read_record(path: Path) -> dict[str, Any]:
 
 def _make_all(tasks: Sequence[Task], workers: int) -> Iterator[None]:
     """Make the pictures in processes of their own; yield after each."""
+    pool = workers_module.executor(workers)
     try:
-        with workers_module.pool(workers) as pool:
-            with workers_module.interrupts_held_back():
-                futures = [pool.submit(_make, task) for task in tasks]
-            for future in as_completed(futures):
-                future.result()
-                yield
+        with workers_module.interrupts_held_back():
+            futures = [pool.submit(_make, task) for task in tasks]
+        for future in as_completed(futures):
+            future.result()
+            yield
     except BrokenProcessPool as error:
         raise TidenhanceError(
             "A worker process was killed, perhaps for want of memory. The same command goes on"
             " where this one ended; give it fewer --workers."
         ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _make(task: Task) -> None:

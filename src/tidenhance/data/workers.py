@@ -11,16 +11,26 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 
-@contextmanager
-def pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Yield a pool of processes; at the end, work that has not begun is dropped."""
-    executor = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_end_with_parent
+def executor(workers: int, *, ignore_terminate: bool = False) -> ProcessPoolExecutor:
+    """Return an executor, whose processes start with the first work it is given.
+
+    Args:
+        workers: processes.
+        ignore_terminate: SIGTERM, which schedulers send to all processes of a job, leaves them be,
+            so that the parent can finish what it does; `end` ends them.
+    """
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(
+        workers, context, initializer=_end_with_parent, initargs=(ignore_terminate,)
     )
-    try:
-        yield executor
-    finally:
-        executor.shutdown(cancel_futures=True)
+
+
+def end(executor: ProcessPoolExecutor) -> None:
+    """End an executor's processes at once, in the middle of what they do."""
+    processes = list((executor._processes or {}).values())
+    executor.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.kill()
 
 
 @contextmanager
@@ -37,8 +47,10 @@ def interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(ignore_terminate: bool) -> None:
     """Let this worker end when its parent is killed; it would wait for work for ever."""
+    if ignore_terminate:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
     def wait() -> None:

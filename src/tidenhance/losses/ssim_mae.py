@@ -9,6 +9,8 @@ from pydantic import Field
 
 from tidenhance.metrics import mae, ssim
 
+MINIMUM_SIZE = ssim.MINIMUM_SIZE
+
 
 def build(*, share: Annotated[float, Field(ge=0, le=1)] = 0.84) -> keras.losses.Loss:
     """Return the mean over pictures of `share` (1 - SSIM) + (1 - `share`) MAE.

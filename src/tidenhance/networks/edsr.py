@@ -8,6 +8,8 @@ import keras
 from keras import layers
 from pydantic import Field
 
+from tidenhance.networks._initialisers import pytorch_uniform
+
 SIZE_MULTIPLE = 1
 
 Tensor: TypeAlias = keras.KerasTensor
@@ -59,7 +61,7 @@ def _residual_block(inputs: Tensor, scaling: float) -> Tensor:
 
 
 def _convolution(inputs: Tensor, channels: int, **options: str) -> Tensor:
-    # Torch's default, as in the authors' program: with Keras' the sum of many blocks starts large.
-    # An initialiser gives the same weights whenever it is asked, so each layer has its own.
-    uniform = keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
-    return layers.Conv2D(channels, 3, padding="same", kernel_initializer=uniform, **options)(inputs)
+    # As in the authors' program: with Keras' own the sum of many blocks starts large.
+    return layers.Conv2D(
+        channels, 3, padding="same", kernel_initializer=pytorch_uniform(), **options
+    )(inputs)

@@ -8,6 +8,8 @@ import keras
 from keras import layers
 from pydantic import Field
 
+from tidenhance.networks._initialisers import pytorch_uniform
+
 SIZE_MULTIPLE = 1
 
 
@@ -33,14 +35,9 @@ def build(
     inputs = keras.Input((28, 28, 1))
     x = layers.Flatten()(layers.Rescaling(float(top))(inputs))  # (B, 784)
     for width in [*units, *units[-2::-1]]:
-        x = layers.Dense(width, activation="relu", kernel_initializer=_pytorchs())(x)
+        x = layers.Dense(width, activation="relu", kernel_initializer=pytorch_uniform())(x)
     x = layers.Dense(
-        28 * 28, activation="sigmoid", kernel_initializer=_pytorchs(), dtype="float32"
+        28 * 28, activation="sigmoid", kernel_initializer=pytorch_uniform(), dtype="float32"
     )(x)
     outputs = layers.Reshape((28, 28, 1), dtype="float32")(x)
     return keras.Model(inputs, outputs, name="linear_autoencoder")
-
-
-def _pytorchs() -> keras.Initializer:
-    """Return the uniform distribution within 1 / sqrt(inputs) of zero."""
-    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")

@@ -87,7 +87,7 @@ def _layer_norm(x: KerasTensor) -> KerasTensor:
 
 
 def _simplified_channel_attention(x: KerasTensor) -> KerasTensor:
-    """Return x times a projection of its mean over the picture, equation 6."""
+    """Return x times a projection of its mean over the picture, equation 7."""
     mean = layers.GlobalAveragePooling2D(keepdims=True)(x)  # (B, 1, 1, C)
     return layers.Multiply()([x, layers.Conv2D(x.shape[-1], 1)(mean)])
 

@@ -25,7 +25,7 @@ def build() -> keras.Model:
     consistency. Here it is trained as every network is, towards the reference.
 
     Source: Guo et al., "Zero-Reference Deep Curve Estimation for Low-Light Image Enhancement"
-    (2020), equation 4 and section 3.2; initial weights as in section 4.
+    (2020), equation 3 and section 3.2; initial weights as in section 4.
 
     Returns:
         A network from float32 (B, H, W, 3) in [0, 1] to float32 (B, H, W, 3), in [0, 1].

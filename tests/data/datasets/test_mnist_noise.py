@@ -7,12 +7,11 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
-from tidenhance import components
+from tidenhance import config
 from tidenhance.data import pairs
 from tidenhance.data.datasets import mnist_noise
-from tidenhance.errors import DataError
+from tidenhance.errors import ConfigError, DataError
 
 # Half of it is 500,000 values; bounds below are 5 standard errors of a mean, or of a variance.
 MANY = (1000, 25, 40)
@@ -20,7 +19,7 @@ MANY = (1000, 25, 40)
 
 def load(**options):
     """Load with options checked as those in a config."""
-    return mnist_noise.load(**components.checked("data.datasets", "mnist_noise", options))
+    return mnist_noise.load(**config.checked("data.datasets", "mnist_noise", options, "here"))
 
 
 def noise(value, level, **options):
@@ -198,8 +197,8 @@ def test_float16_is_the_rounded_float32():
     [{"levels": [3]}, {"levels": []}, {"source": "MNIST"}, {"seed": -1}, {"dtype": "float64"}],
 )
 def test_wrong_options_are_refused(options):
-    with pytest.raises(ValidationError):
-        components.options("data.datasets", "mnist_noise").model_validate(options)
+    with pytest.raises(ConfigError):
+        load(**options)
 
 
 def test_twenty_thousand_pictures_take_less_memory_than_one_array_of_them_in_float64(tmp_path):
@@ -341,11 +340,17 @@ def test_a_missing_file_suggests_its_neighbour_and_says_where_mnist_is(file):
     assert "data.source=digits" in "\n".join(rest)
 
 
-def test_without_a_root_keras_gets_the_file(monkeypatch):
+def test_without_a_root_keras_gets_the_file_and_leaves_the_standard_output(monkeypatch, capsys):
     found = arrays()
-    loaded = ((found["x_train"], found["y_train"]), (found["x_test"], found["y_test"]))
-    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: loaded)
+
+    def download():
+        sys.stdout.write("Downloading data from https://x\n")
+        return (found["x_train"], found["y_train"]), (found["x_test"], found["y_test"])
+
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", download)
     assert [len(some) for some in load().values()] == [7, 3, 8]
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", "Downloading data from https://x\n")
 
 
 def test_without_a_network_it_is_told_how_to_get_the_file(monkeypatch):

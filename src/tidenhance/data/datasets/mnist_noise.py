@@ -5,20 +5,25 @@ The noise is that of the manual whose study this repeats; its parameters are on 
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from pydantic import Field
 
 from tidenhance.data.pairs import Pair, Pairs, Split
 from tidenhance.errors import DataError, did_you_mean, printable
+from tidenhance.images import resize, to_float, to_uint8
 
 Level = Annotated[int, Field(ge=1, le=2)]
 Digits = NDArray[np.uint8]
 Labels = NDArray[np.integer[Any]]
+
+# Without a root Keras has MNIST; the variable TIDENHANCE_DATA is for data that must be named.
+ROOT_IS_OPTIONAL = True
 
 # Mean and variance at level 1, mild, and at level 2, coarse.
 GAUSSIAN = {1: (-5.9, 35.0), 2: (-20.0, 600.0)}
@@ -34,7 +39,7 @@ _AT_ONCE = 4096
 HOW_TO_GET = f"""\
 MNIST, {FILE}, is a file of 11 MB, which Keras downloads:
   python -c "import keras; keras.datasets.mnist.load_data()"
-A copy of it is named by --data {FILE}, or data.root in the config, or the variable TIDENHANCE_DATA.
+A copy of it is named by --data {FILE}, or data.root in the config.
 Or take scikit-learn's digits in its place, 1,797 in all: data.source=digits"""
 
 
@@ -105,15 +110,15 @@ def noised(
     random = np.random.default_rng(seed)
     noisy = np.empty((*clean.shape, 1), dtype)
     for start in range(0, len(clean), _AT_ONCE):
-        values = clean[start : start + _AT_ONCE].astype(np.float32)
+        values = to_float(clean[start : start + _AT_ONCE])
         normal = random.standard_normal(values.shape, np.float32)
         additive = np.arange(start, start + len(values)) < half(len(clean))
         noise = np.where(
             additive[:, np.newaxis, np.newaxis],
-            np.float32(mean) + np.float32(variance**0.5) * normal,
+            np.float32(mean / 255) + np.float32(variance**0.5 / 255) * normal,
             values * normal,
         )
-        noisy[start : start + _AT_ONCE, ..., 0] = (values + noise) / np.float32(255)
+        noisy[start : start + _AT_ONCE, ..., 0] = values + noise
     return noisy
 
 
@@ -141,7 +146,9 @@ def _downloaded() -> Any:
     import keras
 
     try:
-        return keras.datasets.mnist.load_data()
+        # Keras says on the standard output what it downloads, where figures may be expected.
+        with contextlib.redirect_stdout(sys.stderr):
+            return keras.datasets.mnist.load_data()
     # Keras raises a bare Exception where the network is missing.
     except Exception as error:
         reason = str(error).partition("\n")[0]
@@ -189,15 +196,9 @@ def _digits() -> dict[Split, tuple[Digits, Labels]]:
             " pip install 'tidenhance[digits]'"
         ) from error
     small, labels = datasets.load_digits(return_X_y=True)
-    scaled = np.stack(
-        [
-            np.asarray(
-                Image.fromarray(digit).resize((28, 28), Image.Resampling.BICUBIC), np.float32
-            )
-            for digit in small.reshape(-1, 8, 8).astype(np.float32)
-        ]
-    )
-    pictures = np.rint(np.clip(scaled * (255 / 16), 0, 255)).astype(np.uint8)
+    # They have 17 shades.
+    shades = (small / 16).astype(np.float32).reshape(-1, 8, 8, 1)
+    pictures = np.stack([to_uint8(resize(digit, 28, 28)[..., 0]) for digit in shades])
     place = np.arange(len(pictures)) % 25
     # Of each 25, 20 to train on, 1 to validate on, 4 to test on, as MNIST's test set is divided.
     chosen: dict[Split, NDArray[np.bool_]] = {

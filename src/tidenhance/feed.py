@@ -1,0 +1,173 @@
+"""What a training is fed with: the pairs of a data set, or pairs that are made meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tidenhance import components, weights
+from tidenhance.config import Config, Synthesis
+from tidenhance.data import pipeline, stream, workers
+from tidenhance.data.pairs import Pair, Pairs
+from tidenhance.errors import DataError, printable
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a training is fed with.
+
+    Attributes:
+        pairs: the pairs of each split.
+        training: returns the training batches from the one of the given number on.
+        validation: the validation batches.
+        steps: steps of an epoch.
+        pictures: pictures of an epoch.
+        names: returns what the pictures of the training batch of the given number are called.
+        close: ends what the feed has running.
+    """
+
+    pairs: Pairs
+    training: Callable[[int], tf.data.Dataset]
+    validation: tf.data.Dataset
+    steps: int
+    pictures: int
+    names: Callable[[int], list[str]]
+    close: Callable[[], None] = lambda: None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the pairs' names, in order."""
+        names = {split: [pair.name for pair in some] for split, some in self.pairs.items()}
+        return hashlib.sha256(json.dumps(names).encode()).hexdigest()
+
+
+def of(config: Config) -> Feed:
+    """Return what a config's training is fed with.
+
+    Raises:
+        DataError: pairs or photographs are missing, or do not suit the config.
+        ImageError: a picture cannot be read.
+    """
+    pairs = _pairs(config)
+    validation = pipeline.validation(
+        pairs["val"],
+        batch_size=config.validation.batch_size,
+        patch_size=config.validation.patch_size,
+        cache_gib=config.training.cache_gib,
+        size_multiple=weights.size_multiple(config),
+    )
+    synthesis = config.training.synthesis
+    if synthesis is None:
+        return _of_pairs(config, pairs, validation)
+    return _of_stream(config, synthesis, pairs, validation)
+
+
+def _pairs(config: Config) -> Pairs:
+    pairs: Pairs = components.make("data.datasets", config.data.name, config.data.options)
+    if config.training.synthesis is not None:
+        pairs = {**pairs, "train": _photographs(config.training.synthesis.photographs, pairs)}
+    for split in ("train", "val"):
+        if not pairs[split]:
+            raise DataError(f"data.splits.{split}: expected at least one pair. Received: none.")
+    return pairs
+
+
+def _of_pairs(config: Config, pairs: Pairs, validation: tf.data.Dataset) -> Feed:
+    training, count = config.training, len(pairs["train"])
+    steps_of_pass = math.ceil(count / training.batch_size)
+    steps = training.steps_per_epoch or steps_of_pass
+
+    def names(number: int) -> list[str]:
+        _, indices = pipeline.batch(
+            number, pairs=count, batch_size=training.batch_size, seed=config.seed
+        )
+        return [pairs["train"][index].place for index in indices]
+
+    return Feed(
+        pairs=pairs,
+        training=pipeline.training(
+            pairs["train"],
+            seed=config.seed,
+            cache_gib=training.cache_gib,
+            size_multiple=weights.size_multiple(config),
+            **_cut(config, steps),
+        ),
+        validation=validation,
+        steps=steps,
+        # The last batch of each pass over the pairs may be smaller.
+        pictures=round(steps * count / steps_of_pass),
+        names=names,
+    )
+
+
+def _photographs(folder: str, pairs: Pairs) -> list[Pair]:
+    """Return a folder's photographs, none of them one that is validated or tested on."""
+    held_out = {
+        pair.reference.resolve() if isinstance(pair.reference, Path) else None
+        for split in (pairs["val"], pairs["test"])
+        for pair in split
+    }
+    found = stream.photographs(Path(folder))
+    for path in found:
+        if path.resolve() in held_out:
+            raise DataError(
+                f"training.synthesis.photographs: expected none that is validated or tested on."
+                f" Received: {printable(path)}."
+            )
+    return [Pair(path.name, path, path, path.name) for path in found]
+
+
+def _of_stream(
+    config: Config, synthesis: Synthesis, pairs: Pairs, validation: tf.data.Dataset
+) -> Feed:
+    training, steps = config.training, config.training.steps_per_epoch or 1
+    made = stream.Stream(
+        tuple(pair.reference for pair in pairs["train"] if isinstance(pair.reference, Path)),
+        tuple(synthesis.types),
+        tuple(synthesis.levels),
+        config.seed,
+    )
+    executor = workers.executor(synthesis.processes or os.cpu_count() or 1, ignore_terminate=True)
+
+    def names(number: int) -> list[str]:
+        first = stream.first_of_window(number, synthesis.pictures_per_step)
+        places = pipeline.chosen(made, number, training.batch_size, synthesis.window)
+        return [made.describe(first + int(place)) for place in places]
+
+    return Feed(
+        pairs=pairs,
+        training=pipeline.synthesised(
+            made,
+            executor,
+            pictures_per_step=synthesis.pictures_per_step,
+            window=synthesis.window,
+            **_cut(config, steps),
+        ),
+        validation=validation,
+        steps=steps,
+        pictures=steps * training.batch_size,
+        names=names,
+        close=lambda: workers.end(executor),
+    )
+
+
+def _cut(config: Config, steps: int) -> dict[str, Any]:
+    """Return how batches are cut from pictures, where an epoch has so many steps."""
+    return {
+        "batch_size": config.training.batch_size,
+        "patch_size": config.training.patch_size,
+        "later_patch_sizes": {
+            (later.epoch - 1) * steps: later.patch_size
+            for later in config.training.later_patch_sizes
+        },
+        "flips": config.training.augmentation.flips,
+        "rotations": config.training.augmentation.rotations,
+    }
