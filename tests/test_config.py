@@ -671,7 +671,7 @@ def test_checked_arguments_have_the_defaults_of_the_rest():
         ({"level": [2]}, "here: level: "),
         (
             {"levels": [0], "seed": -1},
-            "here: seed: expected a whole number, at least 0. Received: -1.",
+            "here: seed: expected a whole number of at least 0. Received: -1.",
         ),
     ],
 )
