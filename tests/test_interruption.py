@@ -58,12 +58,25 @@ def test_the_handlers_from_before_are_back_afterwards() -> None:
 def test_the_second_ends_the_process_at_once(number: signal.Signals) -> None:
     start = time.monotonic()
     with working() as process:
+        # As `timeout` does, to the process and to its group.
+        process.send_signal(number)
         process.send_signal(number)
         assert process.stdout is not None
         assert process.stdout.readline() == f"{number.name}: stopping soon\n"
+        time.sleep(2 * interruption.SAME_SIGNAL_SECONDS)
+        assert process.poll() is None
         process.send_signal(number)
         assert process.wait() == 128 + number
     assert time.monotonic() - start < 8
+
+
+def test_another_signal_ends_it_without_a_wait() -> None:
+    with working() as process:
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "SIGINT: stopping soon\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 128 + signal.SIGTERM
 
 
 def test_what_a_shell_told_to_ignore_is_ignored() -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import rich
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+# `timeout`, `srun` and `docker stop` may signal both the process and its group.
+SAME_SIGNAL_SECONDS = 0.5
 
 
 class Request:
@@ -26,6 +30,8 @@ class Request:
 @contextmanager
 def requests(advice: str) -> Iterator[Request]:
     """Yield what tells whether Ctrl-C or SIGTERM has come since; a second one ends the process.
+
+    The same signal once more at the same moment is one signal, sent twice.
 
     Python runs its signal handlers between two of its own instructions only, and a step of
     TensorFlow can take minutes; so a thread of its own reads the signals.
@@ -58,12 +64,15 @@ def requests(advice: str) -> Iterator[Request]:
 
 
 def _watch(reader: int, request: Request, advice: str) -> None:
+    first = 0.0
     while received := os.read(reader, 1):
         if received[0] not in SIGNALS:
             continue
         number = signal.Signals(received[0])
+        if number == request.signal and time.monotonic() - first < SAME_SIGNAL_SECONDS:
+            continue
         if request.signal is not None:
             rich.get_console().show_cursor()
             os._exit(128 + number)
-        request.signal = number
+        request.signal, first = number, time.monotonic()
         rich.get_console().print(f"{number.name}: {advice}", markup=False, highlight=False)
