@@ -111,15 +111,15 @@ def _of_pairs(config: Config, pairs: Pairs, validation: tf.data.Dataset) -> Feed
 def _photographs(folder: str, pairs: Pairs) -> list[Pair]:
     """Return a folder's photographs, none of them one that is validated or tested on."""
     held_out = {
-        pair.reference.resolve() if isinstance(pair.reference, Path) else None
-        for split in (pairs["val"], pairs["test"])
-        for pair in split
+        pair.reference.resolve()
+        for pair in (*pairs["val"], *pairs["test"])
+        if isinstance(pair.reference, Path)
     }
     found = stream.photographs(Path(folder))
     for path in found:
         if path.resolve() in held_out:
             raise DataError(
-                f"training.synthesis.photographs: expected none that is validated or tested on."
+                "training.synthesis.photographs: expected none that is validated or tested on."
                 f" Received: {printable(path)}."
             )
     return [Pair(path.name, path, path, path.name) for path in found]

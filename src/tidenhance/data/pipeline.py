@@ -72,7 +72,7 @@ def training(
         side = _patch_size(number, patch_size, later_patch_sizes)
         return _augmented(couple, random, side, flips=flips, rotations=rotations)
 
-    largest = max((patch_size, *later_patch_sizes.values())) if patch_size else None
+    largest = _largest(patch_size, later_patch_sizes)
     read, shape = _reader(pairs, batch_size, largest, size_multiple, cache_gib, rotations)
     shape = (None, None, shape[2]) if later_patch_sizes else shape
 
@@ -113,7 +113,7 @@ def synthesised(
     Raises:
         DataError: patches are larger than the pictures, or rotations are on and pictures whole.
     """
-    largest = max((patch_size, *later_patch_sizes.values())) if patch_size else None
+    largest = _largest(patch_size, later_patch_sizes)
     if largest is None and rotations:
         raise DataError(
             f"training.patch_size: expected at most {HEIGHT}, since rotations are on and the"
@@ -243,6 +243,10 @@ def _tensors(
         return tuple(tf.ensure_shape(x, (None, *shape)) for x in couple)
 
     return load_tensors
+
+
+def _largest(patch_size: int | None, later_patch_sizes: Mapping[int, int]) -> int | None:
+    return max((patch_size, *later_patch_sizes.values())) if patch_size else None
 
 
 def _patch_size(
