@@ -20,7 +20,6 @@ from tidenhance.files import UNFINISHED
 
 onnx = pytest.importorskip("onnx")
 tf2onnx = pytest.importorskip("tf2onnx")
-pytest.importorskip("onnxruntime")
 
 FORMATS = ["onnx", "saved_model", "litert"]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tidenhance import config, runs
+from tidenhance import config, forward_onnx, runs
 from tidenhance.errors import RunError, WriteError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5)
@@ -335,16 +335,16 @@ def test_the_newest_run_for_any_picture(run, text, network, is_for_any):
     (newer / runs.BEST_WEIGHTS).touch()
     if network is not None:
         (newer / runs.NETWORK).write_text(network)
-    found = runs.newest_with_weights(run.parent, for_any_picture=True)
+    found = runs.newest_for_any_picture(run.parent)
     assert found == (newer if is_for_any else run)
     assert runs.newest_with_weights(run.parent) == newer
 
 
 def test_no_run_for_any_picture(run):
+    assert runs.newest_for_any_picture(run.parent) is None
     (run / runs.BEST_WEIGHTS).touch()
     (run / runs.NETWORK).write_text('{"input_shape": [28, 28, 1]}')
-    with pytest.raises(RunError, match=f"colour pictures of any size.* --run {run.name}"):
-        runs.newest_with_weights(run.parent, for_any_picture=True)
+    assert runs.newest_for_any_picture(run.parent) is None
 
 
 @pytest.fixture
@@ -381,6 +381,32 @@ def test_neither_a_run_nor_a_model(run, models):
         with pytest.raises(RunError, match=f"{name}: no such run under ") as caught:
             runs.find_model(name, run.parent)
         assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("name", runs.shipped_models())
+def test_each_shipped_model_is_small_and_its_config_comes_with_the_tool(name):
+    model = runs.shipped_models()[name]
+    assert sum(path.stat().st_size for path in model.iterdir()) <= 10e6
+
+    def without_places(path):
+        # Data lie elsewhere on each machine.
+        loaded = config.load(path, environment={}).model_dump(mode="json", exclude={"provenance"})
+        loaded["data"].pop("root")
+        (loaded["training"]["synthesis"] or {}).pop("photographs", None)
+        return loaded
+
+    assert without_places(model / runs.CONFIG) == without_places(config.find(name))
+    shipped = config.load(model / runs.CONFIG, environment={})
+    assert shipped.data.options["root"] in (None, "TID2013")
+    if shipped.training.synthesis is not None:
+        assert shipped.training.synthesis.photographs == "photographs"
+    if shipped.training.stop_at is None:
+        assert len(runs.read_history(model)) == shipped.training.epochs
+
+
+def test_what_enhance_takes_without_a_run_is_for_any_picture():
+    shape = forward_onnx.load(runs.shipped_models()[runs.DEFAULT_MODEL]).input_shape
+    assert shape == (None, None, 3)
 
 
 def test_runs_are_listed_oldest_first(run, text):

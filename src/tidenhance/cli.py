@@ -251,7 +251,10 @@ def enhance(
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option(help="A run, or a model that comes with the tool; the newest run else."),
+        typer.Option(
+            help="A run, or a model that comes with the tool. If not given, the newest run for"
+            " colour pictures of any size, or else the model 'nafnet-open'."
+        ),
     ] = None,
     tile: Annotated[int, typer.Option(min=64, help="The longest side computed at once.")] = 512,
     max_pixels: Annotated[int, typer.Option(min=1, help="The largest picture.")] = 178_956_970,
@@ -561,10 +564,18 @@ def _run(name: str | None, folder: Path, *, for_enhance: bool = False) -> Path:
 
     if name is not None:
         return (runs.find_model if for_enhance else runs.find)(name, folder)
-    newest = runs.newest_with_weights(folder, for_any_picture=for_enhance)
-    which = "the newest for colour pictures of any size" if for_enhance else "the newest"
-    typer.echo(f"run: {newest} ({which})", err=True)
-    return newest
+    if not for_enhance:
+        newest = runs.newest_with_weights(folder)
+        typer.echo(f"run: {newest} (the newest)", err=True)
+        return newest
+    if folder != runs.FOLDER and not folder.is_dir():
+        raise RunError(f"--runs: {printable(folder)}: no such folder.")
+    chosen = runs.newest_for_any_picture(folder)
+    if chosen is not None:
+        typer.echo(f"run: {chosen} (the newest for colour pictures of any size)", err=True)
+        return chosen
+    typer.echo(f"model: {runs.DEFAULT_MODEL}, which comes with the tool", err=True)
+    return runs.shipped_models()[runs.DEFAULT_MODEL]
 
 
 def _network(run: Path) -> Network:

@@ -123,9 +123,10 @@ class Synthesis(Section):
     """Train on pairs made meanwhile, in place of the data set's.
 
     `photographs` is a folder of pristine ones, each at least 512 x 384, and none of them, under
-    whatever name, one that is validated or tested on. Each of the `types` and `levels` (0: not
-    distorted) is as likely. `pictures_per_step` new pictures are made a step, and each is there to
-    cut patches from until `window` newer ones are made.
+    whatever name, one that is validated or tested on. Each entry of `types` is as likely, and each
+    of `levels` (0: not distorted); what is listed twice is twice as likely. `pictures_per_step` new
+    pictures are made a step, and each is there to cut patches from until `window` newer ones are
+    made.
     """
 
     photographs: str

@@ -61,7 +61,7 @@ def export(
     target = path or run / NAMES[file_format]
     _check_target(target, file_format, force=force)
     if file_format == "onnx":
-        _check_installed("tf2onnx", "onnx", "onnxruntime")
+        _check_installed("tf2onnx", "onnx")
     with _in_float32():
         digest = _digest(run)
         network, config = weights.trained_network(run)
@@ -94,7 +94,7 @@ def onnx_beside(run: Path) -> None:
 
     Without the packages of the extra `onnx` nothing is written, nor said.
     """
-    if all(map(importlib.util.find_spec, ("tf2onnx", "onnx", "onnxruntime"))):
+    if all(map(importlib.util.find_spec, ("tf2onnx", "onnx"))):
         try:
             logger.info("written: %s", export(run, "onnx", force=True))
         except TidenhanceError as error:

@@ -6,7 +6,6 @@ they are is never used.
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +35,11 @@ _NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
 def is_preferable(run: Path) -> bool:
-    """Whether the run has an ONNX file, ONNX Runtime is installed, and no NVIDIA GPU is there.
+    """Whether the run has an ONNX file, and no NVIDIA GPU is there.
 
     The GPU is TensorFlow's, and worth the seconds that TensorFlow takes to start.
     """
-    is_installed = importlib.util.find_spec("onnxruntime") is not None
-    return (run / runs.ONNX).is_file() and is_installed and not _NVIDIA_DRIVER.exists()
+    return (run / runs.ONNX).is_file() and not _NVIDIA_DRIVER.exists()
 
 
 def load(run: Path) -> Network:

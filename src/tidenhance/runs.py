@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FOLDER = Path("runs")
 
+# The shipped model that `enhance` takes where no run is for colour pictures of any size.
+DEFAULT_MODEL = "nafnet-open"
+
 CONFIG = "config.yaml"
 STATE = "state.json"
 HISTORY = "history.csv"
@@ -234,29 +237,30 @@ def newest_of(config_name: str, folder: Path = FOLDER) -> Path | None:
     return of_config[-1].path if of_config else None
 
 
-def newest_with_weights(folder: Path = FOLDER, *, for_any_picture: bool = False) -> Path:
+def newest_with_weights(folder: Path = FOLDER) -> Path:
     """Return the run under `folder` that was started last of those that have best weights.
-
-    Args:
-        folder: the folder of all runs.
-        for_any_picture: only of those whose network takes colour pictures of any size.
 
     Raises:
         RunError: there is none.
     """
-    trained = [path for path in _directories(folder) if (path / BEST_WEIGHTS).is_file()]
+    trained = _trained(folder)
     if not trained:
         raise RunError(
             f"No trained run under {folder}/. Train one first, as in:"
             " tidenhance train --config quickstart"
         )
-    suitable = [path for path in trained if not (for_any_picture and _is_special(path))]
-    if not suitable:
-        raise RunError(
-            f"Of the runs under {folder}/ none takes colour pictures of any size. To take the"
-            f" newest nevertheless: --run {trained[-1].name}"
-        )
-    return suitable[-1]
+    return trained[-1]
+
+
+def newest_for_any_picture(folder: Path = FOLDER) -> Path | None:
+    """Return, of the trained runs for colour pictures of any size, that started last, or None."""
+    suitable = [path for path in _trained(folder) if not _is_special(path)]
+    return suitable[-1] if suitable else None
+
+
+def _trained(folder: Path) -> list[Path]:
+    """Return the runs that have best weights, oldest first."""
+    return [path for path in _directories(folder) if (path / BEST_WEIGHTS).is_file()]
 
 
 def _is_special(run: Path) -> bool:

@@ -123,7 +123,7 @@ def run_litert(path: Path, batch: np.ndarray) -> np.ndarray:
 )
 def test_exports_compute_what_keras_does_at_odd_sizes(name, file_format, compute, tmp_path) -> None:
     if file_format == "onnx":
-        for package in ("tf2onnx", "onnx", "onnxruntime"):
+        for package in ("tf2onnx", "onnx"):
             pytest.importorskip(package)
     multiple = components.module("networks", name).SIZE_MULTIPLE
     options = json.dumps({"name": name, **SMALL.get(name, {})})

@@ -36,8 +36,8 @@ class Stream:
 
     Attributes:
         photographs: pristine ones, each at least `WIDTH` x `HEIGHT`.
-        types: numbers of distortion types; each is as likely.
-        levels: levels, 1 to 5, and 0 for no distortion; each is as likely.
+        types: numbers of distortion types; each entry is as likely.
+        levels: levels, 1 to 5, and 0 for no distortion; each entry is as likely.
         seed: what all random choices follow from.
     """
 

@@ -1,0 +1,346 @@
+"""Both protocols in which networks restore pictures, on a set synthesised from Kodak's photographs.
+
+`photographs` collects those that the shipped model is trained on: the files that
+open_photographs.csv lists, of Debian's packages (fetched with apt-get and unpacked, not installed)
+and of scikit-image and scikit-learn, and Kodak's 1 to 15. `open` scores a model, or a run, on
+Kodak's 16 to 24 and the drawn picture: all types, levels 1 to 5, and pristine pictures. `article`
+trains the networks of configs on the 360 level-5 pairs of 1 to 15, each for the same time and with
+the same recipe but for the learning rate, which is its config's own, and scores them. The time
+becomes a number of steps by those of a short training before, so that what else the machine does
+meanwhile changes nothing. Runs that are in OUT already are gone on with: OUT is for one set.
+
+The set is made with `tidenhance data synth --references KODAK --out SET`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.util
+import itertools
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+
+from matplotlib import pyplot
+
+from tidenhance import evaluation, forward_tensorflow, images, inference, runs
+from tidenhance.data.datasets import tid2013
+from tidenhance.errors import TidenhanceError
+
+LISTED = Path(__file__).with_name("open_photographs.csv")
+
+# Kodak's photographs that are neither validated nor tested on.
+KODAK_TO_TRAIN = range(1, 16)
+
+EPOCHS = 30
+BATCH_SIZE = 8
+
+# Of each of the two epochs that tell how long a step takes; the first is not counted.
+PROBED_STEPS = 30
+
+SPLITS = ("test", "val")
+
+RECIPE = (
+    "loss={name: mse}",
+    "metrics=[psnr]",
+    f"training.epochs={EPOCHS}",
+    f"training.batch_size={BATCH_SIZE}",
+    "training.patch_size=128",
+    "training.later_patch_sizes=[]",
+    "training.synthesis=",
+    "training.gradient_accumulation_steps=1",
+    "training.early_stopping=",
+    "training.stop_at=",
+    "training.initial_weights=",
+    "training.precision=float32",
+    "training.augmentation={flips: true}",
+    "training.learning_rate_schedule={cosine_decay: {warm_up_epochs: 1, minimum: 1e-6}}",
+    "training.optimizer={beta_2: 0.99, weight_decay: 1e-4, gradient_clip_norm: 1.0,"
+    " exponential_moving_average: 0.995}",
+    "validation={batch_size: 8, patch_size: 128}",
+)
+
+
+def collect_photographs(kodak: Path, out: Path) -> None:
+    """Copy the photographs that the shipped model is trained on into one new folder."""
+    if out.exists():
+        raise SystemExit(f"{out}: exists already.")
+    missing = [name for name in map(kodak_name, KODAK_TO_TRAIN) if not (kodak / name).is_file()]
+    if missing:
+        raise SystemExit(f"{kodak}: no {', '.join(missing)}.")
+    with LISTED.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    out.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as folder:
+        roots = {
+            source: folder_of(source, Path(folder)) for source in {row["source"] for row in rows}
+        }
+        for row in rows:
+            shutil.copyfile(roots[row["source"]] / row["path"], out / row["name"])
+    for name in map(kodak_name, KODAK_TO_TRAIN):
+        shutil.copyfile(kodak / name, out / name)
+
+
+def kodak_name(number: int) -> str:
+    return f"kodim{number:02d}.png"
+
+
+def folder_of(source: str, folder: Path) -> Path:
+    """Return the folder that a source's paths are within."""
+    kind, _, package = source.rpartition(" ")
+    if kind == "Debian":
+        place = folder / package
+        place.mkdir()
+        subprocess.run(["apt-get", "download", package], cwd=place, check=True)
+        [archive] = place.glob("*.deb")
+        subprocess.run(["dpkg-deb", "-x", archive, place], check=True)
+        return place
+    found = importlib.util.find_spec({"scikit-image": "skimage", "scikit-learn": "sklearn"}[source])
+    if found is None or found.origin is None:
+        raise SystemExit(f"{source} is not installed.")
+    return Path(found.origin).parent
+
+
+def score_open(model: str, data: Path, out: Path, folder: Path) -> dict[str, Any]:
+    """Return the scores of a model: `SPLITS`, each with its levels, types and pristine pictures."""
+    source = runs.find_model(model, folder)
+    # A shipped model's own folder is not written to.
+    run = out / "runs" / source.name
+    ignored = shutil.ignore_patterns(runs.CHECKPOINTS, runs.TENSORBOARD)
+    shutil.copytree(source, run, dirs_exist_ok=True, ignore=ignored)
+    return {
+        split: {
+            "levels": {
+                str(level): evaluation.evaluate(run, split, root=str(data), levels=[level])
+                for level in tid2013.LEVELS
+            },
+            "pristine": pristine(run, data, split),
+        }
+        for split in SPLITS
+    }
+
+
+def pristine(run: Path, data: Path, split: str) -> dict[str, float]:
+    """Return the PSNR, in dB, at which each reference comes back that nothing was done to."""
+    network = forward_tensorflow.load(run)
+    options = runs.read_config(run).data.options | {"root": str(data)}
+    pairs = tid2013.load(**options)[split]
+    found = {}
+    for path in sorted({pair.reference for pair in pairs}):
+        reference = images.read_rgb(path)
+        restored = images.to_rgb(
+            inference.restore(
+                network.forward, images.to_float(reference), size_multiple=network.size_multiple
+            )
+        )
+        found[path.stem] = evaluation.picture_figures(reference, restored)["psnr"]
+    return found
+
+
+def open_tables(scores: dict[str, Any]) -> str:
+    """Return the tables of the open protocol as Markdown."""
+    lines = []
+    for split in SPLITS:
+        levels, pristine_psnr = scores[split]["levels"], scores[split]["pristine"]
+        lines += [
+            f"### {split}: by level",
+            "",
+            "| level | PSNR in | PSNR out | gain, 95 % interval | SSIM in | SSIM out | MSE in"
+            " | MSE out | types that gain |",
+            "|---:|---:|---:|---|---:|---:|---:|---:|---:|",
+        ]
+        for level, entry in levels.items():
+            gaining = sum(one["gain"]["psnr"]["mean"] > 0 for one in entry["per_type"].values())
+            lines.append(f"| {level} | {figures(entry)} | {gaining} of {len(entry['per_type'])} |")
+        values = list(pristine_psnr.values())
+        lines += [
+            "",
+            f"Pristine pictures come back at {statistics.mean(values):.1f} dB on average, the"
+            f" worst at {min(values):.1f} dB ({len(values)} pictures).",
+            "",
+            f"### {split}: level 5, by type",
+            "",
+            "| type | PSNR in | PSNR out | gain, 95 % interval | SSIM in | SSIM out | MSE in"
+            " | MSE out | gain at levels 1 / 2 / 3 / 4 |",
+            "|---|---:|---:|---|---:|---:|---:|---:|---|",
+        ]
+        last = levels["5"]
+        for number, entry in last["per_type"].items():
+            others = " / ".join(
+                f"{levels[level]['per_type'][number]['gain']['psnr']['mean']:+.1f}"
+                for level in "1234"
+            )
+            lines.append(f"| {number} {entry['name']} | {figures(entry)} | {others} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def train_article(configs: Sequence[str], data: Path, out: Path, minutes: float) -> list[Path]:
+    """Train each config's network for so many minutes of this machine; return the runs."""
+    return [train_for(name, data, out, minutes) for name in configs]
+
+
+def train_for(name: str, data: Path, out: Path, minutes: float) -> Path:
+    """Return the run of a config trained for so many minutes, trained now if it is not there."""
+    folder = out / f"{minutes:g}-minutes"
+    earlier = runs.newest_of(Path(name).stem, folder)
+    if earlier is None:
+        with tempfile.TemporaryDirectory() as probes:
+            short = ["training.epochs=2", f"training.steps_per_epoch={PROBED_STEPS}"]
+            probe = train(name, data, Path(probes), short)
+            rate = runs.read_history(probe)[-1]["images_per_second"]
+        steps = round(60 * minutes * rate / BATCH_SIZE / EPOCHS)
+        return train(name, data, folder, [f"training.steps_per_epoch={max(1, steps)}"])
+    command = ["train", "--resume", str(earlier)]
+    subprocess.run([sys.executable, "-m", "tidenhance", *command], check=True)
+    return earlier
+
+
+def train(name: str, data: Path, folder: Path, more: Sequence[str]) -> Path:
+    """Return the run of a config with the recipe and further overrides."""
+    command = ["train", "--config", name, "--data", str(data), "--runs", str(folder)]
+    subprocess.run([sys.executable, "-m", "tidenhance", *command, *RECIPE, *more], check=True)
+    return runs.newest_with_weights(folder)
+
+
+def article_tables(scores: dict[str, dict[str, Any]]) -> str:
+    """Return the tables of the article protocol as Markdown."""
+    lines = []
+    for split in SPLITS:
+        lines += [
+            f"### {split}",
+            "",
+            "| network | parameters | steps | minutes | PSNR in | PSNR out | gain, 95 % interval"
+            " | SSIM in | SSIM out | MSE in | MSE out |",
+            "|---|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|",
+        ]
+        for name, entry in scores.items():
+            lines.append(
+                f"| {name} | {entry['parameters']:,} | {entry['steps']:,} | {entry['minutes']:.0f}"
+                f" | {figures(entry[split])} |"
+            )
+        by_type = {name: entry[split]["per_type"] for name, entry in scores.items()}
+        lines += [
+            "",
+            f"PSNR by type, {split}:",
+            "",
+            "| type | in | " + " | ".join(by_type) + " |",
+            "|---|---:|" + "---:|" * len(by_type),
+        ]
+        for number, entry in next(iter(by_type.values())).items():
+            cells = " | ".join(f"{types[number]['psnr']:.2f}" for types in by_type.values())
+            before = entry["identity"]["psnr"]
+            lines.append(f"| {number} {entry['name']} | {before:.2f} | {cells} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def score_article(run: Path, data: Path) -> dict[str, Any]:
+    """Return a run's size, what its training took, its validation curve and its scores."""
+    history = runs.read_history(run)
+    training = runs.read_config(run).training
+    steps = training.steps_per_epoch or 0
+    seconds = [steps * training.batch_size / row["images_per_second"] for row in history]
+    return {
+        "parameters": runs.read_json(run / runs.NETWORK)["parameters"],
+        "steps": steps * len(history),
+        "minutes": sum(seconds) / 60,
+        "curve": [
+            {"minutes": minutes / 60, "val_mse": row["val_loss"]}
+            for minutes, row in zip(itertools.accumulate(seconds), history, strict=True)
+        ],
+        **{split: evaluation.evaluate(run, split, root=str(data)) for split in SPLITS},
+    }
+
+
+def draw_curves(path: Path, scores: dict[str, dict[str, Any]]) -> None:
+    """Draw the MSE that each network was validated at against the minutes it had trained."""
+    figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    for name, entry in scores.items():
+        points = entry["curve"]
+        axes.plot(
+            [point["minutes"] for point in points],
+            [point["val_mse"] for point in points],
+            label=name,
+        )
+    axes.set(
+        xlabel="minutes of training",
+        ylabel="validation MSE, central 128-pixel crops",
+        yscale="log",
+    )
+    axes.legend()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def figures(entry: dict[str, Any]) -> str:
+    before, gain = entry["identity"], entry["gain"]["psnr"]
+    return (
+        f"{before['psnr']:.2f} | {entry['psnr']:.2f} | {gain['mean']:+.2f} ({gain['low']:+.2f} to"
+        f" {gain['high']:+.2f}) | {before['ssim']:.3f} | {entry['ssim']:.3f} | {before['mse']:.5f}"
+        f" | {entry['mse']:.5f}"
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    photographs = commands.add_parser("photographs")
+    photographs.add_argument("--kodak", type=Path, required=True, help="kodim01.png and others")
+    photographs.add_argument("--out", type=Path, default=Path("photographs"))
+    compared = commands.add_parser("article")
+    compared.add_argument("configs", nargs="+", metavar="CONFIG", help="a config's name or file")
+    compared.add_argument("--minutes", type=float, default=30.0, help="of training, each")
+    compared.add_argument("--data", type=Path, required=True, help="the synthesised set")
+    compared.add_argument("--out", type=Path, default=Path("restoration-study"))
+    scored = commands.add_parser("open")
+    scored.add_argument("model", nargs="?", default=runs.DEFAULT_MODEL, help="a model or a run")
+    scored.add_argument("--data", type=Path, required=True, help="the synthesised set")
+    scored.add_argument("--out", type=Path, default=Path("restoration-study"))
+    scored.add_argument("--runs", type=Path, default=runs.FOLDER)
+    given = parser.parse_args(arguments)
+    if given.command == "photographs":
+        collect_photographs(given.kodak, given.out)
+        print(f"written: {given.out}, {len(list(given.out.iterdir()))} photographs")
+        return
+    given.out.mkdir(parents=True, exist_ok=True)
+    if given.command == "open":
+        name = f"open-{Path(given.model).name}"
+        scores = score_open(given.model, given.data, given.out, given.runs)
+        tables = open_tables(scores)
+    else:
+        name = f"article-{given.minutes:g}-minutes"
+        trained = train_article(given.configs, given.data, given.out, given.minutes)
+        scores = {
+            config: score_article(run, given.data)
+            for config, run in zip(given.configs, trained, strict=True)
+        }
+        tables = article_tables(scores)
+        draw_curves(given.out / f"{name}.png", scores)
+    (given.out / f"{name}.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    (given.out / f"{name}.md").write_text(tables, encoding="utf-8")
+    print(tables)
+    print(f"written: {given.out}/{name}.json, {name}.md")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (TidenhanceError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except subprocess.CalledProcessError as error:
+        # What failed has said why.
+        sys.exit(error.returncode)

@@ -1,0 +1,143 @@
+"""`scripts/restoration_study`: the photographs it lists, and its scores on a small set."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import skimage
+import sklearn
+
+from tidenhance import config, runs
+from tidenhance.data import synthesis
+from tidenhance.data.datasets import tid2013
+
+SCRIPT = Path(__file__).parents[1] / "scripts" / "restoration_study.py"
+
+
+def test_the_listed_photographs_are_each_of_a_source_with_author_and_licence():
+    with SCRIPT.with_name("open_photographs.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len({row["name"] for row in rows}) == len(rows) > 40
+    packages = {"scikit-image": skimage, "scikit-learn": sklearn}
+    for row in rows:
+        assert all(row.values()), row
+        if row["source"] in packages:
+            assert (Path(packages[row["source"]].__file__).parent / row["path"]).is_file()
+        else:
+            assert row["source"].startswith("Debian ")
+        # Of Kodak's photographs only those of the script's own range are trained on.
+        assert not row["name"].startswith("kodim")
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("restoration_study", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_photographs_are_collected_but_none_that_is_validated_or_tested_on(
+    script, tmp_path, monkeypatch
+):
+    kodak, source = tmp_path / "kodak", tmp_path / "package"
+    kodak.mkdir()
+    for number in range(1, 25):
+        (kodak / f"kodim{number:02d}.png").write_text(f"{number}")
+    with script.LISTED.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    for row in rows:
+        path = source / row["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(row["path"])
+    monkeypatch.setattr(script, "folder_of", lambda *_: source)
+    out = tmp_path / "photographs"
+    script.main(["photographs", "--kodak", str(kodak), "--out", str(out)])
+    kept = {f"kodim{number:02d}.png" for number in range(1, 16)}
+    assert {path.name for path in out.iterdir()} == kept | {row["name"] for row in rows}
+    assert all((out / row["name"]).read_text() == row["path"] for row in rows)
+    # Nothing that lies in an older folder is taken for one of them.
+    with pytest.raises(SystemExit, match="exists already"):
+        script.main(["photographs", "--kodak", str(kodak), "--out", str(out)])
+    (kodak / "kodim03.png").unlink()
+    with pytest.raises(SystemExit, match=r"no kodim03\.png"):
+        script.main(["photographs", "--kodak", str(kodak), "--out", str(tmp_path / "new")])
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory, photograph) -> Path:
+    """25 references of 128 x 128, and their pictures of two types at all levels."""
+    root = tmp_path_factory.mktemp("data") / "tree"
+    references = [photograph[top : top + 128, top : top + 128] for top in range(0, 300, 12)]
+    for _ in synthesis.synthesise(
+        references, root, types=[1, 16], levels=tid2013.LEVELS, seed=1, workers=1
+    ):
+        pass
+    return root
+
+
+def study(folder: Path, *arguments: object) -> None:
+    done = subprocess.run(
+        [sys.executable, SCRIPT, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=folder,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.slow
+def test_the_open_protocol_scores_a_model_by_level_and_type(tmp_path, tree):
+    model = runs.shipped_models()[runs.DEFAULT_MODEL]
+    run = shutil.copytree(model, tmp_path / "runs" / "of-two-types")
+    two = config.load(run / runs.CONFIG, ["data.types=[1, 16]"])
+    (run / runs.CONFIG).write_text(config.dump(two))
+    study(tmp_path, "open", "of-two-types", "--data", tree, "--out", "study")
+    scores = json.loads((tmp_path / "study" / "open-of-two-types.json").read_text())
+    for split, numbers in (("test", range(16, 21)), ("val", range(21, 26))):
+        assert set(scores[split]["levels"]) == {"1", "2", "3", "4", "5"}
+        assert len(scores[split]["pristine"]) == len(numbers)
+        assert all(20 < psnr < 100 for psnr in scores[split]["pristine"].values())
+        last = scores[split]["levels"]["5"]
+        assert set(last["per_type"]) == {"1", "16"}
+        assert set(last["per_reference"]) == {f"i{number}" for number in numbers}
+        # Type 1 is of known variance, of which clipping takes some away.
+        for level, variance in (("1", 32.5), ("5", 520)):
+            mse = scores[split]["levels"][level]["per_type"]["1"]["identity"]["mse"]
+            assert 0.7 * variance < 255**2 * mse < 1.05 * variance
+    tables = (tmp_path / "study" / "open-of-two-types.md").read_text()
+    assert "| 16 mean shift | " in tables
+    assert "of 2 |" in tables
+    # A shipped model's own folder could not be written to.
+    assert not list(run.glob("scores*"))
+
+
+@pytest.mark.slow
+def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(tmp_path, tree):
+    data = "data={name: tid2013, types: [1, 16]}"
+    loaded = config.load(config.find("quickstart"), [data], root=str(tree))
+    (tmp_path / "small.yaml").write_text(config.dump(loaded))
+    arguments = ("article", "small.yaml", "--minutes", 0.04, "--data", tree, "--out", "study")
+    study(tmp_path, *arguments)
+    [entry] = json.loads((tmp_path / "study" / "article-0.04-minutes.json").read_text()).values()
+    assert len(entry["curve"]) == 30
+    # As far as a machine is the same from one second to the next.
+    assert 0.01 < entry["minutes"] < 0.16
+    assert set(entry["val"]["per_reference"]) == {f"i{number}" for number in range(21, 26)}
+    assert (
+        "| small.yaml | 57,251 | " in (tmp_path / "study" / "article-0.04-minutes.md").read_text()
+    )
+    assert (tmp_path / "study" / "article-0.04-minutes.png").is_file()
+    # Nothing is trained again.
+    study(tmp_path, *arguments)
+    assert len(list((tmp_path / "study" / "0.04-minutes").iterdir())) == 1
