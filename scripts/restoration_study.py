@@ -32,9 +32,12 @@ from typing import Any
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"
 
+import numpy as np
+import skimage.data
 from matplotlib import pyplot
 
 from tidenhance import evaluation, forward_tensorflow, images, inference, runs
+from tidenhance.data import distortions
 from tidenhance.data.datasets import tid2013
 from tidenhance.errors import TidenhanceError
 
@@ -42,6 +45,9 @@ LISTED = Path(__file__).with_name("open_photographs.csv")
 
 # Kodak's photographs that are neither validated nor tested on.
 KODAK_TO_TRAIN = range(1, 16)
+
+# Types that are drawn.
+EXAMPLES = (1, 5, 3, 22, 7, 10, 12, 16)
 
 EPOCHS = 30
 BATCH_SIZE = 8
@@ -146,6 +152,28 @@ def pristine(run: Path, data: Path, split: str) -> dict[str, float]:
         )
         found[path.stem] = evaluation.picture_figures(reference, restored)["psnr"]
     return found
+
+
+def draw_examples(path: Path, run: Path) -> None:
+    """Draw a part of a photograph at level 5 of some types, above distorted and below restored."""
+    photograph = skimage.data.chelsea()[:288, 30:414]
+    network = forward_tensorflow.load(run)
+    figure, axes = pyplot.subplots(2, len(EXAMPLES), figsize=(14, 2.9), layout="constrained")
+    for column, number in zip(axes.T, EXAMPLES, strict=True):
+        distortion = distortions.by_number()[number]
+        distorted = distortion.distort(photograph, 5, np.random.default_rng([1, number]))
+        restored = images.to_rgb(
+            inference.restore(
+                network.forward, images.to_float(distorted), size_multiple=network.size_multiple
+            )
+        )
+        for axis, picture in zip(column, (distorted, restored), strict=True):
+            psnr = evaluation.picture_figures(photograph, picture)["psnr"]
+            axis.imshow(picture[72:216, 110:302])
+            axis.set(xticks=[], yticks=[], xlabel=f"{psnr:.1f} dB")
+        column[0].set_title(f"{number} {distortion.NAME}", fontsize=8)
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
 
 
 def open_tables(scores: dict[str, Any]) -> str:
@@ -321,6 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         name = f"open-{Path(given.model).name}"
         scores = score_open(given.model, given.data, given.out, given.runs)
         tables = open_tables(scores)
+        draw_examples(given.out / f"{name}.jpg", given.out / "runs" / Path(given.model).name)
     else:
         name = f"article-{given.minutes:g}-minutes"
         trained = train_article(given.configs, given.data, given.out, given.minutes)

@@ -117,6 +117,7 @@ def test_the_open_protocol_scores_a_model_by_level_and_type(tmp_path, tree):
             assert 0.7 * variance < 255**2 * mse < 1.05 * variance
     tables = (tmp_path / "study" / "open-of-two-types.md").read_text()
     assert "| 16 mean shift | " in tables
+    assert (tmp_path / "study" / "open-of-two-types.jpg").is_file()
     assert "of 2 |" in tables
     # A shipped model's own folder could not be written to.
     assert not list(run.glob("scores*"))
