@@ -35,6 +35,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 import numpy as np
 import skimage.data
 from matplotlib import pyplot
+from numpy.typing import NDArray
 
 from tidenhance import evaluation, forward_tensorflow, images, inference, runs
 from tidenhance.data import distortions
@@ -44,7 +45,7 @@ from tidenhance.errors import TidenhanceError
 LISTED = Path(__file__).with_name("open_photographs.csv")
 
 # Kodak's photographs that are neither validated nor tested on.
-KODAK_TO_TRAIN = range(1, 16)
+KODAK_TO_TRAIN = tid2013.Splits().of("train")
 
 # Types that are drawn.
 EXAMPLES = (1, 5, 3, 22, 7, 10, 12, 16)
@@ -58,6 +59,7 @@ PROBED_STEPS = 30
 SPLITS = ("test", "val")
 
 RECIPE = (
+    "data.levels=[5]",
     "loss={name: mse}",
     "metrics=[psnr]",
     f"training.epochs={EPOCHS}",
@@ -118,56 +120,53 @@ def folder_of(source: str, folder: Path) -> Path:
     return Path(found.origin).parent
 
 
-def score_open(model: str, data: Path, out: Path, folder: Path) -> dict[str, Any]:
-    """Return the scores of a model: `SPLITS`, each with its levels, types and pristine pictures."""
-    source = runs.find_model(model, folder)
-    # A shipped model's own folder is not written to.
-    run = out / "runs" / source.name
+def copied(source: Path, folder: Path) -> Path:
+    """Return a copy of a run to be scored: a shipped model's own folder is not written to."""
+    run = folder / source.name
     ignored = shutil.ignore_patterns(runs.CHECKPOINTS, runs.TENSORBOARD)
     shutil.copytree(source, run, dirs_exist_ok=True, ignore=ignored)
+    return run
+
+
+def score_open(run: Path, network: inference.Network, data: Path) -> dict[str, Any]:
+    """Return the scores of a run: `SPLITS`, each with its levels, types and pristine pictures."""
+    options = runs.read_config(run).data.options | {"root": str(data)}
+    pairs = tid2013.load(**options)
     return {
         split: {
             "levels": {
                 str(level): evaluation.evaluate(run, split, root=str(data), levels=[level])
                 for level in tid2013.LEVELS
             },
-            "pristine": pristine(run, data, split),
+            "pristine": {
+                path.stem: pristine_psnr(network, path)
+                for path in sorted({pair.reference for pair in pairs[split]})
+            },
         }
         for split in SPLITS
     }
 
 
-def pristine(run: Path, data: Path, split: str) -> dict[str, float]:
-    """Return the PSNR, in dB, at which each reference comes back that nothing was done to."""
-    network = forward_tensorflow.load(run)
-    options = runs.read_config(run).data.options | {"root": str(data)}
-    pairs = tid2013.load(**options)[split]
-    found = {}
-    for path in sorted({pair.reference for pair in pairs}):
-        reference = images.read_rgb(path)
-        restored = images.to_rgb(
-            inference.restore(
-                network.forward, images.to_float(reference), size_multiple=network.size_multiple
-            )
-        )
-        found[path.stem] = evaluation.picture_figures(reference, restored)["psnr"]
-    return found
+def pristine_psnr(network: inference.Network, path: Path) -> float:
+    """Return the PSNR, in dB, at which a picture comes back that nothing was done to."""
+    reference = images.read_rgb(path)
+    return evaluation.picture_figures(reference, restored(network, reference))["psnr"]
 
 
-def draw_examples(path: Path, run: Path) -> None:
+def restored(network: inference.Network, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    values = images.to_float(picture)
+    output = inference.restore(network.forward, values, size_multiple=network.size_multiple)
+    return images.to_rgb(output)
+
+
+def draw_examples(path: Path, network: inference.Network) -> None:
     """Draw a part of a photograph at level 5 of some types, above distorted and below restored."""
     photograph = skimage.data.chelsea()[:288, 30:414]
-    network = forward_tensorflow.load(run)
     figure, axes = pyplot.subplots(2, len(EXAMPLES), figsize=(14, 2.9), layout="constrained")
     for column, number in zip(axes.T, EXAMPLES, strict=True):
         distortion = distortions.by_number()[number]
         distorted = distortion.distort(photograph, 5, np.random.default_rng([1, number]))
-        restored = images.to_rgb(
-            inference.restore(
-                network.forward, images.to_float(distorted), size_multiple=network.size_multiple
-            )
-        )
-        for axis, picture in zip(column, (distorted, restored), strict=True):
+        for axis, picture in zip(column, (distorted, restored(network, distorted)), strict=True):
             psnr = evaluation.picture_figures(photograph, picture)["psnr"]
             axis.imshow(picture[72:216, 110:302])
             axis.set(xticks=[], yticks=[], xlabel=f"{psnr:.1f} dB")
@@ -180,7 +179,7 @@ def open_tables(scores: dict[str, Any]) -> str:
     """Return the tables of the open protocol as Markdown."""
     lines = []
     for split in SPLITS:
-        levels, pristine_psnr = scores[split]["levels"], scores[split]["pristine"]
+        levels, pristine = scores[split]["levels"], scores[split]["pristine"]
         lines += [
             f"### {split}: by level",
             "",
@@ -191,7 +190,7 @@ def open_tables(scores: dict[str, Any]) -> str:
         for level, entry in levels.items():
             gaining = sum(one["gain"]["psnr"]["mean"] > 0 for one in entry["per_type"].values())
             lines.append(f"| {level} | {figures(entry)} | {gaining} of {len(entry['per_type'])} |")
-        values = list(pristine_psnr.values())
+        values = list(pristine.values())
         lines += [
             "",
             f"Pristine pictures come back at {statistics.mean(values):.1f} dB on average, the"
@@ -212,11 +211,6 @@ def open_tables(scores: dict[str, Any]) -> str:
             lines.append(f"| {number} {entry['name']} | {figures(entry)} | {others} |")
         lines.append("")
     return "\n".join(lines)
-
-
-def train_article(configs: Sequence[str], data: Path, out: Path, minutes: float) -> list[Path]:
-    """Train each config's network for so many minutes of this machine; return the runs."""
-    return [train_for(name, data, out, minutes) for name in configs]
 
 
 def train_for(name: str, data: Path, out: Path, minutes: float) -> Path:
@@ -346,17 +340,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     given.out.mkdir(parents=True, exist_ok=True)
     if given.command == "open":
-        name = f"open-{Path(given.model).name}"
-        scores = score_open(given.model, given.data, given.out, given.runs)
+        run = copied(runs.find_model(given.model, given.runs), given.out / "runs")
+        name = f"open-{run.name}"
+        network = forward_tensorflow.load(run)
+        scores = score_open(run, network, given.data)
         tables = open_tables(scores)
-        draw_examples(given.out / f"{name}.jpg", given.out / "runs" / Path(given.model).name)
+        draw_examples(given.out / f"{name}.jpg", network)
     else:
         name = f"article-{given.minutes:g}-minutes"
-        trained = train_article(given.configs, given.data, given.out, given.minutes)
-        scores = {
-            config: score_article(run, given.data)
-            for config, run in zip(given.configs, trained, strict=True)
+        trained = {
+            config: train_for(config, given.data, given.out, given.minutes)
+            for config in given.configs
         }
+        scores = {config: score_article(run, given.data) for config, run in trained.items()}
         tables = article_tables(scores)
         draw_curves(given.out / f"{name}.png", scores)
     (given.out / f"{name}.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
