@@ -153,7 +153,6 @@ def test_processes_outlive_sigterm_and_end_when_told(folder: Path) -> None:
     process.terminate()
     next(windows)
     workers.end(pool)
-    process.join(5)
     assert process.exitcode == -signal.SIGKILL
 
 

@@ -26,11 +26,10 @@ def executor(workers: int, *, ignore_terminate: bool = False) -> ProcessPoolExec
 
 
 def end(executor: ProcessPoolExecutor) -> None:
-    """End an executor's processes at once, in the middle of what they do."""
-    processes = list((executor._processes or {}).values())
-    executor.shutdown(wait=False, cancel_futures=True)
-    for process in processes:
+    """End an executor's processes at once, in the middle of what they do, and return when gone."""
+    for process in list((executor._processes or {}).values()):
         process.kill()
+    executor.shutdown(cancel_futures=True)
 
 
 @contextmanager
