@@ -208,7 +208,7 @@ training:
             "x.yaml:20: training.gradient_accumulation_steps: expected a whole number from 1 to"
             " 1000000. Received: null.",
             "argument 'validation.batch=2': validation.batch: unknown key; allowed here:"
-            " batch_size, patch_size. Did you mean 'batch_size'?",
+            " batch_size, patch_size, crop. Did you mean 'batch_size'?",
             "x.yaml: validation.batch_size: required, but not given: expected a whole number from"
             " 1 to 1000000.",
         ]
@@ -712,6 +712,10 @@ def test_a_root_that_need_not_be_given_is_not_taken_from_the_variable(tmp_path):
         (
             "training.later_patch_sizes=[{epoch: 9, patch_size: 64}, {epoch: 9, patch_size: 96}]",
             "expected epochs in order, each once. Received: [9, 9].",
+        ),
+        (
+            "validation={batch_size: 4, crop: random}",
+            "validation: expected a patch_size where crop is random.",
         ),
     ],
 )

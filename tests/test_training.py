@@ -355,7 +355,7 @@ def test_tensorboard_gets_figures_and_validation_images(load, tmp_path: Path) ->
 
 
 def validation_batches(config: Config) -> tf.data.Dataset:
-    return feed.of(config).validation
+    return feed.of(config).validation(0)
 
 
 def test_tensorboard_that_is_not_installed_is_asked_for(
@@ -401,6 +401,7 @@ EVERYTHING = (
     "training.augmentation={flips: true, rotations: true}",
     "training.learning_rate_schedule.reduce_on_plateau={patience: 1}",
     "training.early_stopping.patience=3",
+    "validation={batch_size: 2, patch_size: 32, crop: random}",
 )
 
 

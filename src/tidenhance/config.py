@@ -199,10 +199,20 @@ class Training(Section):
 
 
 class Validation(Section):
-    """What is validated on after each epoch: one fixed central crop a pair, or whole pictures."""
+    """What is validated on after each epoch: whole pictures, or one crop a pair.
+
+    The crop is the central one, or another after each epoch.
+    """
 
     batch_size: Count
     patch_size: Count | None = None
+    crop: Literal["central", "random"] = "central"
+
+    @model_validator(mode="after")
+    def _crop_of_a_size(self) -> Validation:
+        if self.crop == "random" and self.patch_size is None:
+            raise ValueError("expected a patch_size where crop is random")
+        return self
 
 
 class Logging(Section):

@@ -27,7 +27,7 @@ class Feed:
     Attributes:
         pairs: the pairs of each split.
         training: returns the training batches from the one of the given number on.
-        validation: the validation batches.
+        validation: returns the batches of the validation of the given number, from 0.
         steps: steps of an epoch.
         pictures: pictures of an epoch.
         names: returns what the pictures of the training batch of the given number are called.
@@ -36,7 +36,7 @@ class Feed:
 
     pairs: Pairs
     training: Callable[[int], tf.data.Dataset]
-    validation: tf.data.Dataset
+    validation: Callable[[int], tf.data.Dataset]
     steps: int
     pictures: int
     names: Callable[[int], list[str]]
@@ -61,6 +61,8 @@ def of(config: Config) -> Feed:
         pairs["val"],
         batch_size=config.validation.batch_size,
         patch_size=config.validation.patch_size,
+        random_crops=config.validation.crop == "random",
+        seed=config.seed,
         cache_gib=config.training.cache_gib,
         size_multiple=weights.size_multiple(config),
     )
@@ -80,7 +82,7 @@ def _pairs(config: Config) -> Pairs:
     return pairs
 
 
-def _of_pairs(config: Config, pairs: Pairs, validation: tf.data.Dataset) -> Feed:
+def _of_pairs(config: Config, pairs: Pairs, validation: Callable[[int], tf.data.Dataset]) -> Feed:
     training, count = config.training, len(pairs["train"])
     steps_of_pass = math.ceil(count / training.batch_size)
     steps = training.steps_per_epoch or steps_of_pass
@@ -126,7 +128,10 @@ def _photographs(folder: str, pairs: Pairs) -> list[Pair]:
 
 
 def _of_stream(
-    config: Config, synthesis: Synthesis, pairs: Pairs, validation: tf.data.Dataset
+    config: Config,
+    synthesis: Synthesis,
+    pairs: Pairs,
+    validation: Callable[[int], tf.data.Dataset],
 ) -> Feed:
     training, steps = config.training, config.training.steps_per_epoch or 1
     made = stream.Stream(

@@ -91,7 +91,7 @@ class Session:
         self.bar.validating(epoch)
 
         def batches() -> Iterator[Any]:
-            for batch in self.feed.validation:
+            for batch in self.feed.validation(epoch):
                 if self.request.signal is not None:
                     return
                 yield batch
@@ -163,13 +163,13 @@ def fit(
         "pairs" if config.training.synthesis is None else "photographs",
         *(len(feed.pairs[split]) for split in ("train", "val")),
     )
-    identity = validation.identity_figures(config, feed.validation)
+    identity = validation.identity_figures(config, feed.validation(0))
     logger.info("doing nothing: %s", epoch_log.figures(identity))
     (run / runs.CHECKPOINTS).mkdir(exist_ok=True)
     if progress.history:
         _write_results(run, network, config, progress, identity)
     tensorboard = (
-        epoch_log.TensorBoard(run / runs.TENSORBOARD, feed.validation)
+        epoch_log.TensorBoard(run / runs.TENSORBOARD, feed.validation(0))
         if config.logging.tensorboard
         else None
     )
@@ -201,7 +201,7 @@ def fit(
             )
             with averaged(network):
                 if epoch == 1:
-                    _warn_of_dead_channels(network, feed.validation, config.seed)
+                    _warn_of_dead_channels(network, feed.validation(0), config.seed)
                 if tensorboard:
                     tensorboard.write(epoch - 1, network, figures)
             session.stop_if_asked(progress)

@@ -181,7 +181,7 @@ def _prepare(config: Config) -> tuple[device.Used, Feed, keras.Model]:
 
 
 def _check_pictures(network: keras.Model, config: Config, fed: Feed) -> None:
-    for section, batches in (("training", fed.training(0)), ("validation", fed.validation)):
+    for section, batches in (("training", fed.training(0)), ("validation", fed.validation(0))):
         found = tuple(batches.element_spec[0].shape[1:])
         inference.check_suits(found, network.inputs[0].shape[1:], f"data ({section})")
         validation.check_shape(config, found, section)

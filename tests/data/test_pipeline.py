@@ -166,7 +166,7 @@ def test_values_are_float32_and_exact(tmp_path, feed):
     if feed == "training":
         batches = training([pair], seed=1, **options)(0)
     else:
-        batches = validation([pair], **options)
+        batches = validation([pair], **options)(0)
     distorted, reference = next(batches.as_numpy_iterator())
     assert distorted.dtype == reference.dtype == np.float32
     expected = (values / 255.0).astype(np.float32)
@@ -175,7 +175,7 @@ def test_values_are_float32_and_exact(tmp_path, feed):
 
 
 def test_validation_is_complete_in_order_and_central(pairs):
-    batches = validation(pairs, batch_size=3, patch_size=8, cache_gib=1)
+    batches = validation(pairs, batch_size=3, patch_size=8, cache_gib=1)(0)
     passes = [
         [
             tuple(np.rint(255 * p).astype(int) for p in batch)
@@ -191,8 +191,28 @@ def test_validation_is_complete_in_order_and_central(pairs):
         np.testing.assert_array_equal(distorted + OFFSET, reference)
 
 
+def test_random_crops_are_new_for_each_validation_and_follow_from_its_number(pairs):
+    def crops(number, seed=1):
+        batches = validation(
+            pairs, batch_size=3, patch_size=8, random_crops=True, seed=seed, cache_gib=1
+        )
+        return [
+            tuple(np.rint(255 * p).astype(int) for p in batch)
+            for batch in batches(number).as_numpy_iterator()
+        ]
+
+    first = crops(0)
+    assert order(first) == list(range(7))
+    assert len(set(corners(first).values())) > 1
+    for distorted, reference in examples(first):
+        np.testing.assert_array_equal(distorted + OFFSET, reference)
+    assert_equal(first, crops(0))
+    assert corners(first) != corners(crops(1))
+    assert corners(first) != corners(crops(0, seed=2))
+
+
 def test_validation_counts_its_batches(pairs):
-    batches = validation(pairs, batch_size=3, patch_size=None, cache_gib=1)
+    batches = validation(pairs, batch_size=3, patch_size=None, cache_gib=1)(0)
     assert int(batches.cardinality()) == 3
     assert next(batches.as_numpy_iterator())[0].shape == (3, HEIGHT, WIDTH, 3)
 
@@ -242,7 +262,7 @@ def refusal(pairs, **options):
     messages = set()
     for feed in (
         lambda **o: training(pairs, seed=1, **o),
-        lambda **o: validation(pairs, **o),
+        lambda **o: validation(pairs, **o)(0),
     ):
         with pytest.raises((DataError, ImageError)) as caught:
             feed(**OPTIONS | options)
@@ -271,7 +291,7 @@ def test_refuses_batches_of_whole_pictures_of_several_sizes(tmp_path, pairs):
     message = refusal(pairs)
     assert f"{pairs[-1].distorted}: expected 32 x 24 like the others, or batch_size 1" in message
     assert "Received: 24 x 32" in message
-    batches = validation(pairs, batch_size=1, patch_size=None, cache_gib=1)
+    batches = validation(pairs, batch_size=1, patch_size=None, cache_gib=1)(0)
     shapes = {distorted.shape for distorted, _ in batches.as_numpy_iterator()}
     assert shapes == {(1, 24, 32, 3), (1, 32, 24, 3)}
     assert sorted(order(train(pairs, patch_size=24)[0])) == [0, 1, 2, 3, 4, 5, 6, 9]
@@ -308,7 +328,7 @@ def either(feed, pairs, **options):
     """Return a feed of one pass over pairs, in an order that the references tell."""
     options = {"batch_size": 2, "patch_size": None, "cache_gib": 0} | options
     if feed == "validation":
-        return validation(pairs, **options)
+        return validation(pairs, **options)(0)
     count = -(-len(pairs) // options["batch_size"])
     return training(pairs, seed=1, **options)(0).take(count)
 

@@ -177,15 +177,21 @@ def validation(
     *,
     batch_size: int,
     patch_size: int | None,
+    random_crops: bool = False,
+    seed: int = 0,
     cache_gib: float,
     size_multiple: int = 1,
-) -> tf.data.Dataset:
-    """Return every pair once, in order, with nothing random: float32 (B, H, W, C) as in training.
+) -> Callable[[int], tf.data.Dataset]:
+    """Return what gives every pair once, in order, for the validation of a number.
+
+    Validations are numbered from 0. Each batch is float32 (B, H, W, C) as in training.
 
     Args:
         pairs: what to validate on.
         batch_size: pairs in a batch; the last batch may be smaller.
-        patch_size: the side of the central crop in pixels, or None for whole pictures.
+        patch_size: the side of the crop in pixels, or None for whole pictures.
+        random_crops: crop anew for each validation; the crop is the central one otherwise.
+        seed: with the validation's number, all that random crops follow from.
         cache_gib: decoded pictures are kept in memory if all of them fit into so many GiB.
         size_multiple: of what whole pictures' height and width must be multiples.
 
@@ -193,19 +199,26 @@ def validation(
         ImageError: a file cannot be read.
         DataError: a picture does not suit the patch or batch asked for.
     """
+    read, shape = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib)
+    numbers = tf.data.Dataset.range(math.ceil(len(pairs) / batch_size))
 
-    def choose(number: int) -> Batch:
-        return 0, np.arange(len(pairs))[number * batch_size : (number + 1) * batch_size]
+    def batches(validation_number: int) -> tf.data.Dataset:
+        def choose(number: int) -> Batch:
+            indices = np.arange(len(pairs))[number * batch_size : (number + 1) * batch_size]
+            return validation_number, indices
 
-    def transform(couple: Couple, _number: int, _pass: int, _index: int) -> Couple:
+        return _load(numbers, choose, read, transform, shape)
+
+    def transform(couple: Couple, _number: int, validation_number: int, index: int) -> Couple:
         if patch_size is None:
             return couple
+        if random_crops:
+            random = np.random.default_rng([seed, validation_number, index])
+            return _augmented(couple, random, patch_size, flips=False, rotations=False)
         height, width, _ = couple[0].shape
         return _crop(couple, (height - patch_size) // 2, (width - patch_size) // 2, patch_size)
 
-    read, shape = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib)
-    numbers = tf.data.Dataset.range(math.ceil(len(pairs) / batch_size))
-    return _load(numbers, choose, read, transform, shape)
+    return batches
 
 
 @lru_cache(maxsize=8)
