@@ -7,7 +7,8 @@ Kodak's 16 to 24 and the drawn picture: all types, levels 1 to 5, and pristine p
 trains the networks of configs on the 360 level-5 pairs of 1 to 15, each for the same time and with
 the same recipe but for the learning rate, which is its config's own, and scores them. The time
 becomes a number of steps by those of a short training before, so that what else the machine does
-meanwhile changes nothing. Runs that are in OUT already are gone on with: OUT is for one set.
+meanwhile changes nothing. `findings` trains the article's own networks, all alike, for what the
+article found. Runs that are in OUT already are gone on with: OUT is for one set.
 
 The set is made with `tidenhance data synth --references KODAK --out SET`.
 """
@@ -41,6 +42,7 @@ from tidenhance import evaluation, forward_tensorflow, images, inference, runs
 from tidenhance.data import distortions
 from tidenhance.data.datasets import tid2013
 from tidenhance.errors import TidenhanceError
+from tidenhance.files import write_text
 
 LISTED = Path(__file__).with_name("open_photographs.csv")
 
@@ -57,6 +59,29 @@ BATCH_SIZE = 8
 PROBED_STEPS = 30
 
 SPLITS = ("test", "val")
+
+# As the article trained, but for small crops, so that a CPU does it: pictures a step, and steps
+# an epoch, are MIRNet's.
+AS_THE_ARTICLE = (
+    "data.levels=[5]",
+    "loss={name: mse}",
+    "metrics=[psnr]",
+    "training.batch_size=4",
+    "training.patch_size=64",
+    "training.learning_rate_schedule={}",
+)
+
+# All are compared after as many epochs; some go on.
+EQUAL_EPOCHS = 6
+LONG_EPOCHS = 20
+ARTICLES_NETWORKS = {
+    "plain-irregular": LONG_EPOCHS,
+    "plain128": LONG_EPOCHS,
+    "plain256": EQUAL_EPOCHS,
+    "mirnet32": LONG_EPOCHS,
+    "mirnet64": EQUAL_EPOCHS,
+}
+CURVES = ("plain128", "mirnet32")
 
 RECIPE = (
     "data.levels=[5]",
@@ -220,20 +245,119 @@ def train_for(name: str, data: Path, out: Path, minutes: float) -> Path:
     if earlier is None:
         with tempfile.TemporaryDirectory() as probes:
             short = ["training.epochs=2", f"training.steps_per_epoch={PROBED_STEPS}"]
-            probe = train(name, data, Path(probes), short)
+            probe = train(name, data, Path(probes), (*RECIPE, *short))
             rate = runs.read_history(probe)[-1]["images_per_second"]
         steps = round(60 * minutes * rate / BATCH_SIZE / EPOCHS)
-        return train(name, data, folder, [f"training.steps_per_epoch={max(1, steps)}"])
-    command = ["train", "--resume", str(earlier)]
+        return train(name, data, folder, (*RECIPE, f"training.steps_per_epoch={max(1, steps)}"))
+    return go_on(earlier)
+
+
+def train(name: str, data: Path, folder: Path, overrides: Sequence[str]) -> Path:
+    """Return the run of a config with overrides."""
+    command = ["train", "--config", name, "--data", str(data), "--runs", str(folder)]
+    subprocess.run([sys.executable, "-m", "tidenhance", *command, *overrides], check=True)
+    return runs.newest_with_weights(folder)
+
+
+def go_on(run: Path, *overrides: str) -> Path:
+    command = ["train", "--resume", str(run), *overrides]
     subprocess.run([sys.executable, "-m", "tidenhance", *command], check=True)
+    return run
+
+
+def study_findings(networks: Sequence[str], data: Path, out: Path) -> dict[str, Any]:
+    """Return the scores and the histories of the article's networks.
+
+    `equal` holds the scores of each after `EQUAL_EPOCHS`, `long` those after `LONG_EPOCHS`, by
+    network and split; `histories` the histories by kind of validation crop and network.
+    """
+    equal, long = {}, {}
+    histories: dict[str, Any] = {"random": {}, "central": {}}
+    for name in networks:
+        epochs = ARTICLES_NETWORKS[name]
+        equal[name] = scores_after(name, data, out, EQUAL_EPOCHS)
+        if epochs == LONG_EPOCHS:
+            long[name] = scores_after(name, data, out, LONG_EPOCHS)
+        for crop in histories if name in CURVES else ("random",):
+            run = train_alike(name, data, out / crop, epochs, crop)
+            histories[crop][name] = runs.read_history(run)
+    return {"equal": equal, "long": long, "histories": histories}
+
+
+def scores_after(name: str, data: Path, out: Path, epochs: int) -> dict[str, Any]:
+    """Return a network's scores after so many epochs, by split; measured now if not before."""
+    path = out / "scores" / f"{Path(name).stem}-{epochs}-epochs.json"
+    if not path.is_file():
+        run = train_alike(name, data, out / "random", epochs, "random")
+        history = runs.read_history(run)
+        scores = {
+            "parameters": runs.read_json(run / runs.NETWORK)["parameters"],
+            "minutes": sum(row["seconds"] for row in history) / 60,
+            **{
+                split: evaluation.evaluate(run, split, root=str(data))
+                for split in ("train", *SPLITS)
+            },
+        }
+        path.parent.mkdir(exist_ok=True)
+        write_text(path, json.dumps(scores, indent=2) + "\n")
+    return runs.read_json(path)
+
+
+def train_alike(name: str, data: Path, folder: Path, epochs: int, crop: str) -> Path:
+    """Return the run of one of the article's networks after so many epochs, or more."""
+    earlier = runs.newest_of(Path(name).stem, folder)
+    if earlier is None:
+        validated = f"validation={{batch_size: 4, patch_size: 64, crop: {crop}}}"
+        overrides = (*AS_THE_ARTICLE, validated, f"training.epochs={epochs}")
+        return train(name, data, folder, overrides)
+    if len(runs.read_history(earlier)) < epochs:
+        go_on(earlier, f"training.epochs={epochs}")
     return earlier
 
 
-def train(name: str, data: Path, folder: Path, more: Sequence[str]) -> Path:
-    """Return the run of a config with the recipe and further overrides."""
-    command = ["train", "--config", name, "--data", str(data), "--runs", str(folder)]
-    subprocess.run([sys.executable, "-m", "tidenhance", *command, *RECIPE, *more], check=True)
-    return runs.newest_with_weights(folder)
+def findings_tables(scores: dict[str, Any]) -> str:
+    """Return what the article found beside what came out, as Markdown."""
+    lines = []
+    for title, chosen in (("equal", EQUAL_EPOCHS), ("long", LONG_EPOCHS)):
+        lines += [
+            f"After {chosen} epochs of 90 steps of four 64 x 64 crops:",
+            "",
+            "| network | parameters | minutes | MSE train | validation | test | PSNR gain train"
+            " | validation | test, 95 % interval |",
+            "|---|---:|---:|---:|---:|---:|---:|---:|---|",
+        ]
+        for name, entry in scores[title].items():
+            splits = [entry[split] for split in ("train", "val", "test")]
+            gains = [split["gain"]["psnr"] for split in splits]
+            lines.append(
+                f"| {name} | {entry['parameters']:,} | {entry['minutes']:.0f} | "
+                + " | ".join(f"{split['mse']:.5f}" for split in splits)
+                + " | "
+                + " | ".join(f"{gain['mean']:+.2f}" for gain in gains)
+                + f" ({gains[-1]['low']:+.2f} to {gains[-1]['high']:+.2f}) |"
+            )
+        lines.append("")
+    lines += [
+        "| network | validation crops | fall of the training loss by epoch 10, of all until"
+        f" {LONG_EPOCHS} | roughness of the validation loss |",
+        "|---|---|---:|---:|",
+    ]
+    for crop, histories in scores["histories"].items():
+        for name, history in histories.items():
+            if len(history) < LONG_EPOCHS:
+                continue
+            losses = [row["loss"] for row in history]
+            share = (losses[0] - losses[9]) / (losses[0] - losses[-1])
+            found = roughness([row["val_loss"] for row in history])
+            lines.append(f"| {name} | {crop} | {share:.0%} | {found:.3f} |")
+    return "\n".join(lines)
+
+
+def roughness(losses: Sequence[float]) -> float:
+    """Return the median distance of a loss's logarithm from the mean of its two neighbours'."""
+    logarithms = np.log(losses)
+    between = (logarithms[:-2] + logarithms[2:]) / 2
+    return float(np.median(np.abs(logarithms[1:-1] - between)))
 
 
 def article_tables(scores: dict[str, dict[str, Any]]) -> str:
@@ -328,6 +452,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     compared.add_argument("--minutes", type=float, default=30.0, help="of training, each")
     compared.add_argument("--data", type=Path, required=True, help="the synthesised set")
     compared.add_argument("--out", type=Path, default=Path("restoration-study"))
+    found = commands.add_parser("findings")
+    found.add_argument(
+        "networks",
+        nargs="*",
+        default=list(ARTICLES_NETWORKS),
+        metavar="NETWORK",
+        help="as its config is named; all five if none is given",
+    )
+    found.add_argument("--data", type=Path, required=True, help="the synthesised set")
+    found.add_argument("--out", type=Path, default=Path("restoration-study"))
     scored = commands.add_parser("open")
     scored.add_argument("model", nargs="?", default=runs.DEFAULT_MODEL, help="a model or a run")
     scored.add_argument("--data", type=Path, required=True, help="the synthesised set")
@@ -346,6 +480,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scores = score_open(run, network, given.data)
         tables = open_tables(scores)
         draw_examples(given.out / f"{name}.jpg", network)
+    elif given.command == "findings":
+        name = "findings"
+        unknown = set(given.networks) - set(ARTICLES_NETWORKS)
+        if unknown:
+            parser.error(f"expected some of {', '.join(ARTICLES_NETWORKS)}: {', '.join(unknown)}")
+        scores = study_findings(given.networks, given.data, given.out)
+        tables = findings_tables(scores)
     else:
         name = f"article-{given.minutes:g}-minutes"
         trained = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -140,3 +141,42 @@ def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(tmp_path, 
     # Nothing is trained again.
     study(tmp_path, *arguments)
     assert len(list((tmp_path / "study" / "0.2-minutes").iterdir())) == 1
+
+
+@pytest.mark.slow
+def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, tree, monkeypatch):
+    data = "data={name: tid2013, types: [1, 16]}"
+    loaded = config.load(config.find("quickstart"), [data], root=str(tree))
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(config.dump(loaded))
+    monkeypatch.setattr(script, "EQUAL_EPOCHS", 2)
+    monkeypatch.setattr(script, "LONG_EPOCHS", 12)
+    monkeypatch.setattr(script, "ARTICLES_NETWORKS", {"small.yaml": 12})
+    monkeypatch.setattr(script, "CURVES", ("small.yaml",))
+    arguments = ["findings", "small.yaml", "--data", str(tree), "--out", "study"]
+    script.main(arguments)
+    scores = json.loads(Path("study/findings.json").read_text())
+    random, central = (scores["histories"][crop]["small.yaml"] for crop in ("random", "central"))
+    # Only what they are validated on differs.
+    assert [row["loss"] for row in random] == [row["loss"] for row in central]
+    assert len(random) == len(central) == 12
+    assert all(a["val_loss"] != b["val_loss"] for a, b in zip(random, central, strict=True))
+    short, long = (scores[key]["small.yaml"] for key in ("equal", "long"))
+    assert short["minutes"] < long["minutes"]
+    assert long["train"]["mse"] < short["train"]["mse"] < short["train"]["identity"]["mse"]
+    tables = Path("study/findings.md").read_text()
+    assert tables.count("| small.yaml | 57,251 | ") == 2
+    assert "| small.yaml | central | " in tables
+    # Nothing is trained or scored again.
+    before = {path: path.stat().st_mtime_ns for path in Path("study").rglob("*.json")}
+    script.main(arguments)
+    written = {path for path, time in before.items() if path.stat().st_mtime_ns != time}
+    assert written == {Path("study/findings.json")}
+    with pytest.raises(SystemExit):
+        script.main(["findings", "plain129", "--data", str(tree), "--out", "study"])
+
+
+def test_roughness_by_hand(script):
+    assert script.roughness([8, 4, 2, 1]) == pytest.approx(0, abs=1e-12)
+    # The second lies a factor of 2 above its neighbours, the third a factor of 2 below.
+    assert script.roughness([1, 2, 1, 2]) == pytest.approx(math.log(2))
