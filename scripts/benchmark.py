@@ -205,6 +205,23 @@ class Bench:
             trained = self.train(config, 4 if self.short else steps, *options)
             self.waiting(config, trained)
 
+    def made_meanwhile(self) -> None:
+        from PIL import Image
+
+        from tidenhance.data import sample, stream
+
+        folder = self.folder / "photographs"
+        folder.mkdir()
+        for name, pixels in sample.photographs().items():
+            if pixels.shape[0] >= stream.HEIGHT and pixels.shape[1] >= stream.WIDTH:
+                Image.fromarray(pixels).save(folder / f"{name}.png")
+        synthesis = [f"training.synthesis.photographs={folder}", "training.synthesis.window=64"]
+        options = ["validation.patch_size=32", *synthesis]
+        if self.short:
+            options += ["training.patch_size=32", "training.later_patch_sizes=[]"]
+        trained = self.train("nafnet-open", 8 if self.short else 200, *options)
+        self.waiting("nafnet-open, pictures made meanwhile", trained)
+
     def steps(self) -> None:
         shapes = [[4, 128, 128, 3], [1, 384, 512, 3]]
         network, count = PLAIN128, 6
@@ -557,6 +574,7 @@ def main() -> None:
             "help": bench.help,
             "first_steps": bench.first_steps,
             "waits": bench.waits,
+            "made_meanwhile": bench.made_meanwhile,
             "steps": bench.steps,
             "digits": bench.digits,
             "adam": bench.adam,

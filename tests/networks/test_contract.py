@@ -19,7 +19,7 @@ from tidenhance import components, config, export, forward_onnx, runs, weights
 SMALL: dict[str, dict[str, Any]] = {
     "edsr": {"channels": 8, "blocks": 2},
     "mirnet": {"channels": 8, "groups": 1, "blocks": 1},
-    "nafnet": {"width": 4},
+    "nafnet": {"width": 4, "colour_transform": True},
     "plain_cnn": {"channels": [8, 8]},
     "residual_cnn": {"channels": 8, "depth": 3},
 }

@@ -22,6 +22,7 @@ def build(
     encoder_blocks: Blocks = [1, 1, 1, 1],  # noqa: B006
     middle_blocks: Annotated[int, Field(ge=0)] = 1,
     decoder_blocks: Blocks = [1, 1, 1, 1],  # noqa: B006
+    colour_transform: bool = False,
 ) -> keras.Model:
     """Return NAFNet of four levels.
 
@@ -36,6 +37,8 @@ def build(
         encoder_blocks: blocks at each level on the way down.
         middle_blocks: blocks at the bottom.
         decoder_blocks: blocks at each level on the way up, the deepest first.
+        colour_transform: let one affine transform of colours follow, the same for all pixels,
+            that a small network of its own predicts from the input. It is ours, not the paper's.
 
     Returns:
         A network from float32 (B, H, W, 3) in [0, 1] to float32 (B, H, W, 3), unbounded. H and W
@@ -55,7 +58,38 @@ def build(
         x = _blocks(layers.Add()([x, skips.pop()]), blocks)
     residual = layers.Conv2D(3, 3, padding="same")(x)
     outputs = layers.Add(dtype="float32")([inputs, residual])
+    if colour_transform:
+        outputs = ColourTransform(dtype="float32")([outputs, _colour_transform(inputs)])
     return keras.Model(inputs, outputs, name="nafnet")
+
+
+def _colour_transform(inputs: KerasTensor) -> KerasTensor:
+    """Return an affine transform of colours, (B, 12), that follows from the whole picture.
+
+    What adds a constant to a picture, or changes its contrast or its saturation, is undone by one
+    matrix and one offset, which a few pixels do not tell. Source: Gharbi et al., "Deep Bilateral
+    Learning for Real-Time Image Enhancement" (2017), whose affine transforms of colours are local;
+    both kinds of pooling are of Woo et al., "CBAM: Convolutional Block Attention Module" (2018).
+    The layers are ours. The last starts at zero, so that training starts from doing nothing.
+    """
+    # In half precision a picture's mean is too coarse.
+    precise = {"dtype": "float32"}
+    features = []
+    x = layers.Conv2D(32, 4, strides=4, activation="relu", **precise)(inputs)  # (B, H/4, W/4, 32)
+    features += _pooled(x)
+    x = layers.Conv2D(64, 4, strides=4, activation="relu", **precise)(x)  # (B, H/16, W/16, 64)
+    x = layers.Conv2D(64, 3, padding="same", activation="relu", **precise)(x)
+    x = layers.Concatenate(**precise)(features + _pooled(x))  # (B, 192)
+    for _ in range(2):
+        x = layers.Dense(128, activation="relu", **precise)(x)
+    return layers.Dense(12, kernel_initializer="zeros", **precise)(x)
+
+
+def _pooled(x: KerasTensor) -> list[KerasTensor]:
+    return [
+        pooling(dtype="float32")(x)
+        for pooling in (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
+    ]
 
 
 def _blocks(x: KerasTensor, count: int) -> KerasTensor:
@@ -103,6 +137,18 @@ class SimpleGate(layers.Layer):
         """Return the product."""
         first, second = ops.split(inputs, 2, axis=-1)
         return ops.multiply(first, second)
+
+
+@keras.saving.register_keras_serializable("tidenhance")
+class ColourTransform(layers.Layer):
+    """Each pixel x, and x A + b besides: (B, H, W, 3) and, for A and b, (B, 12) to (B, H, W, 3)."""
+
+    def call(self, inputs: list[KerasTensor]) -> KerasTensor:
+        """Return the transformed picture."""
+        x, transform = inputs
+        matrix = ops.reshape(transform[:, :9], (-1, 1, 3, 3))
+        offset = ops.reshape(transform[:, 9:], (-1, 1, 1, 3))
+        return ops.add(ops.add(x, ops.matmul(x, matrix)), offset)
 
 
 @keras.saving.register_keras_serializable("tidenhance")
