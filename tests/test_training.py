@@ -210,6 +210,25 @@ def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
         )
 
 
+def test_initial_weights_come_from_a_model_that_comes_with_the_tool(load, tmp_path: Path) -> None:
+    model = runs.shipped_models()[runs.DEFAULT_MODEL]
+    network = json.dumps(runs.read_config(model).network.model_dump(mode="json"))
+    config = load(
+        f"network={network}",
+        f"training.initial_weights={model.name}",
+        "training.learning_rate=1e-12",
+        "training.epochs=1",
+        "validation.patch_size=32",
+    )
+    run = train(config, "small", tmp_path / "runs")
+    for a, b in zip(
+        weights.trained_network(model)[0].get_weights(),
+        weights.trained_network(run)[0].get_weights(),
+        strict=True,
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("precision", "dtype"), [("mixed_bfloat16", "bfloat16"), ("mixed_float16", "float16")]
 )

@@ -189,7 +189,7 @@ def _check_pictures(network: keras.Model, config: Config, fed: Feed) -> None:
 
 def _load_initial_weights(network: keras.Model, config: Config, folder: Path) -> None:
     if config.training.initial_weights is not None:
-        initial = runs.find(config.training.initial_weights, folder)
+        initial = runs.find_model(config.training.initial_weights, folder)
         weights.load(network, initial / runs.BEST_WEIGHTS)
 
 
