@@ -57,6 +57,32 @@ def test_it_is_the_network_that_tensorflow_runs(run: Path) -> None:
     assert np.abs(expected.forward(batch) - batch).max() > 0.1
 
 
+def test_the_parts_of_a_network_that_ends_in_a_colour_transform(tmp_path: Path) -> None:
+    options = ["network={name: nafnet, width: 4, colour_transform: true}"]
+    loaded = config.load(config.find("nafnet"), options)
+    (tmp_path / runs.CONFIG).write_text(config.dump(loaded))
+    keras.utils.set_random_seed(1)
+    network = weights.build_network(loaded)
+    random = np.random.default_rng(1)
+    for weight in network.trainable_weights:
+        weight.assign(weight.numpy() + random.normal(0, 0.05, weight.shape))
+    weights.save(network, tmp_path / runs.BEST_WEIGHTS)
+    export.export(tmp_path, "onnx")
+    found, expected = forward_onnx.load(tmp_path), forward_tensorflow.load(tmp_path)
+    picture = random.random((1, 48, 64, 3), np.float32)
+    for one, other in zip(found.parts(picture), expected.parts(picture), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+    assert np.abs(expected.parts(picture)[1]).max() > 0.01
+    np.testing.assert_allclose(found.forward(picture), network(picture), atol=1e-4)
+
+    def fewer_numbers(model: onnx.ModelProto) -> None:
+        del model.graph.output[2]
+
+    change(tmp_path, fewer_numbers)
+    with pytest.raises(RunError, match="expected a network from and to"):
+        forward_onnx.load(tmp_path)
+
+
 def test_a_network_of_one_size_in_grey(tmp_path: Path) -> None:
     options = ["network={name: linear_autoencoder, units: [16, 4]}"]
     loaded = config.load(config.find("mnist-linear-coarse"), options)

@@ -17,6 +17,7 @@ from tidenhance.inference import (
     Network,
     as_input,
     check_suits,
+    forward_for_tiles,
     restore,
     restore_tiled,
     shape_text,
@@ -266,3 +267,38 @@ def test_a_picture_is_resized_to_the_one_size(size, channels):
     assert (found.shape, found.dtype) == ((28, 28, channels), np.float32)
     expected = [0.2, 0.2, 1] if channels == 3 else [1.4 / 3]
     np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), atol=1e-6)
+
+
+def shift_to_the_mean(images):
+    """A network's parts: it adds each picture's own mean."""
+    numbers = np.zeros((len(images), 13), np.float32)
+    numbers[:, 9:12] = images.mean(axis=(1, 2, 3))[:, np.newaxis]
+    return images, numbers
+
+
+@pytest.mark.parametrize("shape", [(96, 64, 3), (64, 200, 3), (500, 16, 3)])
+def test_tiles_share_the_colour_transform_of_the_whole_picture(shape):
+    # In tiles of their own, the dark ones would stay darker.
+    picture = np.zeros(shape, np.uint8)
+    picture[: shape[0] // 2, : shape[1] // 2] = 200
+    sizes = []
+
+    def parts(images):
+        sizes.append(images.shape[1:3])
+        assert images.shape[1] % 8 == images.shape[2] % 8 == 0
+        return shift_to_the_mean(images)
+
+    network = Network(lambda images: parts(images)[0], 8, 1, is_global=True, parts=parts)
+    forward = forward_for_tiles(network, picture, 32)
+    assert max(sizes[0]) <= 32
+    restored = restore_tiled(forward, picture, size_multiple=8, overlap=8, feathered=True, tile=32)
+    shifts = restored.astype(float) - picture
+    assert np.ptp(shifts) <= 1
+    assert shifts.mean() == pytest.approx(picture.mean(), abs=3)
+
+
+def test_what_fits_a_tile_is_left_to_the_network():
+    network = Network(identity, 8, 1, is_global=True, parts=shift_to_the_mean)
+    assert forward_for_tiles(network, np.zeros((24, 32, 3), np.uint8), 32) is identity
+    without = Network(identity, 8, 1, is_global=True)
+    assert forward_for_tiles(without, np.zeros((99, 32, 3), np.uint8), 32) is identity

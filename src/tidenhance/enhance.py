@@ -34,7 +34,7 @@ from tidenhance.images import (
     to_rgb,
     write_picture,
 )
-from tidenhance.inference import Network, as_input, restore, restore_tiled
+from tidenhance.inference import Network, as_input, forward_for_tiles, restore, restore_tiled
 
 SUFFIX = "_enhanced"
 
@@ -193,7 +193,7 @@ def _restore(network: Network, pixels: NDArray[np.uint8], tile: int) -> NDArray[
     exact_overlap = network.receptive_field + network.size_multiple
     feathered = network.is_global or exact_overlap > tile // 2
     return restore_tiled(
-        network.forward,
+        forward_for_tiles(network, picture, tile),
         picture,
         size_multiple=network.size_multiple,
         overlap=tile // 4 if feathered else exact_overlap,

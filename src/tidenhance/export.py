@@ -18,6 +18,7 @@ import tidenhance
 from tidenhance import forward_onnx, runs, summary, weights
 from tidenhance.errors import RunError, TidenhanceError, UserInputError, WriteError, printable
 from tidenhance.files import new_folder, replacing, sha256
+from tidenhance.networks import _colour_transform
 
 Format = Literal["onnx", "saved_model", "litert"]
 
@@ -175,11 +176,20 @@ def _convertible(network: keras.Model) -> keras.Model:
 def _traced(network: keras.Model) -> Any:
     """Return the network as a `tf.function`, dropout and the like switched off."""
 
-    def serve(input: tf.Tensor) -> tf.Tensor:  # noqa: A002
-        return tf.identity(network(input, training=False), name="output")
+    def serve(input: tf.Tensor) -> Any:  # noqa: A002
+        outputs = network(input, training=False)
+        return keras.tree.map_structure(lambda x: tf.identity(x, name="output"), outputs)
 
     signature = [tf.TensorSpec(network.inputs[0].shape, tf.float32, name="input")]
     return tf.function(serve, input_signature=signature, autograph=False, jit_compile=False)
+
+
+def _with_parts(network: keras.Model) -> keras.Model:
+    """Return a network whose outputs include those of its parts, if it has any."""
+    parts = _colour_transform.parts(network)
+    if parts is None:
+        return network
+    return keras.Model(network.input, [network.output, *parts.outputs])
 
 
 def _write_onnx(network: keras.Model, path: Path, metadata: dict[str, str]) -> None:
@@ -187,8 +197,9 @@ def _write_onnx(network: keras.Model, path: Path, metadata: dict[str, str]) -> N
     from tf2onnx import tf_loader, tfonnx
 
     with tf.device("/cpu:0"):
-        concrete = _traced(_convertible(network)).get_concrete_function()
-        names = [concrete.inputs[0].name], [concrete.outputs[0].name]
+        concrete = _traced(_convertible(_with_parts(network))).get_concrete_function()
+        names = [concrete.inputs[0].name], [output.name for output in concrete.outputs]
+        outputs = (forward_onnx.OUTPUT, *forward_onnx.PARTS)
         frozen = tf_loader.from_function(concrete, *names)
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(frozen, name="")
@@ -197,7 +208,10 @@ def _write_onnx(network: keras.Model, path: Path, metadata: dict[str, str]) -> N
                 opset=OPSET,
                 input_names=names[0],
                 output_names=names[1],
-                tensors_to_rename={names[0][0]: "input", names[1][0]: "output"},
+                tensors_to_rename={
+                    names[0][0]: "input",
+                    **dict(zip(names[1], outputs, strict=False)),
+                },
             ).make_model(network.name)
     with replacing(path) as temporary:
         # In place of tf2onnx's own optimiser, which takes minutes for MIRNet. The basic level is

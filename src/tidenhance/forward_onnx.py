@@ -6,6 +6,7 @@ they are is never used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from tidenhance import runs
 from tidenhance.errors import RunError, printable
 from tidenhance.files import sha256
-from tidenhance.inference import Forward, Network, Shape, shape_text
+from tidenhance.inference import Forward, Network, Parts, Shape, shape_text
 
 # The keys of the file's metadata.
 NETWORK = "network"
@@ -24,6 +25,12 @@ WEIGHTS_SHA256 = "weights_sha256"
 SIZE_MULTIPLE = "size_multiple"
 RECEPTIVE_FIELD = "receptive_field"
 SEES_WHOLE_PICTURE = "sees_whole_picture"
+
+# The names of its outputs: the last two where the network ends in a colour transform.
+OUTPUT = "output"
+BEFORE_COLOUR_TRANSFORM = "before_colour_transform"
+COLOUR_TRANSFORM = "colour_transform"
+PARTS = [BEFORE_COLOUR_TRANSFORM, COLOUR_TRANSFORM]
 
 # Beside the weights the file holds a few hundred bytes for each operation.
 _BYTES_BESIDE_THE_WEIGHTS = 2**24
@@ -77,6 +84,7 @@ def load(run: Path) -> Network:
         receptive_field=_positive(metadata, RECEPTIVE_FIELD, path),
         is_global=metadata.get(SEES_WHOLE_PICTURE) != "false",
         input_shape=_input_shape(loaded, path),
+        parts=_parts(loaded, path),
     )
 
 
@@ -114,7 +122,8 @@ def session(model: bytes, path: Path) -> Any:
     except Exception as error:
         raise _error(path, error) from error
     values = (*loaded.get_inputs(), *loaded.get_outputs())
-    if [(value.type, len(value.shape)) for value in values] != [("tensor(float)", 4)] * 2:
+    dimensions = [len(value.shape) for value in values if value.type == "tensor(float)"]
+    if dimensions != [4, 4] and (dimensions != [4, 4, 4, 2] or _outputs(loaded)[1:] != PARTS):
         received = ", ".join(f"{value.type} {value.shape}" for value in values)
         raise RunError(
             f"{printable(path)}: expected a network from and to float32 (B, H, W, C)."
@@ -130,21 +139,50 @@ def forward(session: Any, path: Path) -> Forward:
         session: as the function `session` returns it.
         path: what to call it in errors.
     """
+    run = _run(session, path, _outputs(session)[:1])
+    return lambda images: run(images)[0]
+
+
+def _parts(session: Any, path: Path) -> Parts | None:
+    if _outputs(session)[1:] != PARTS:
+        return None
+    run = _run(session, path, PARTS)
+
+    def parts(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        before, numbers = run(images)
+        if numbers.shape != (len(images), 13):
+            raise RunError(
+                f"{printable(path)}: {COLOUR_TRANSFORM}: expected 13 numbers a picture."
+                f" Received: {numbers.shape}."
+            )
+        return before, numbers
+
+    return parts
+
+
+def _outputs(session: Any) -> list[str]:
+    return [value.name for value in session.get_outputs()]
+
+
+def _run(
+    session: Any, path: Path, outputs: list[str]
+) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """Return what computes some outputs, of which the first has the input's shape."""
     name = session.get_inputs()[0].name
 
-    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         try:
-            output: NDArray[np.float32] = session.run(None, {name: images})[0]
+            computed: list[NDArray[np.float32]] = session.run(outputs, {name: images})
         except Exception as error:
             if "allocat" in str(error):
                 raise MemoryError from error
             raise _error(path, error) from error
-        if output.shape != images.shape:
+        if computed[0].shape != images.shape:
             raise RunError(
                 f"{printable(path)}: expected an output of the input's shape, {images.shape}."
-                f" Received: {output.shape}."
+                f" Received: {computed[0].shape}."
             )
-        return output
+        return computed
 
     return run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -10,7 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tidenhance import summary, weights
-from tidenhance.inference import Forward, Network
+from tidenhance.inference import Forward, Network, Parts
+from tidenhance.networks import _colour_transform
 
 
 def load(run: Path) -> Network:
@@ -27,6 +29,7 @@ def load(run: Path) -> Network:
         field.pixels,
         field.is_global,
         input_shape=tuple(model.inputs[0].shape[1:]),
+        parts=_parts(model),
     )
 
 
@@ -35,18 +38,35 @@ def forward(model: keras.Model) -> Forward:
 
     All sizes share one trace of the network, which sees later changes of its weights.
     """
+    run = _run(model)
+    return lambda images: run(images)[0]
 
-    def call(images: tf.Tensor) -> tf.Tensor:
-        return tf.cast(model(images, training=False), tf.float32)
+
+def _parts(model: keras.Model) -> Parts | None:
+    found = _colour_transform.parts(model)
+    if found is None:
+        return None
+    run = _run(found)
+
+    def parts(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        before, numbers = run(images)
+        return before, numbers
+
+    return parts
+
+
+def _run(model: keras.Model) -> Callable[[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    def call(images: tf.Tensor) -> list[tf.Tensor]:
+        outputs = keras.tree.flatten(model(images, training=False))
+        return [tf.cast(output, tf.float32) for output in outputs]
 
     signature = [tf.TensorSpec(model.inputs[0].shape, tf.float32)]
     graph = tf.function(call, input_signature=signature, jit_compile=False)
 
-    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(images: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         try:
-            output: NDArray[np.float32] = graph(images).numpy()
+            return [output.numpy() for output in graph(images)]
         except tf.errors.ResourceExhaustedError as error:
             raise MemoryError from error
-        return output
 
     return run

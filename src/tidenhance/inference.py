@@ -23,6 +23,10 @@ Picture: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 # and width. Raises MemoryError where the memory does not suffice.
 Forward: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
+# The forward pass of a network up to its colour transform: the pictures before it, and the
+# transform's 13 numbers, (B, 13).
+Parts: TypeAlias = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
 
 @dataclass(frozen=True)
 class Network:
@@ -34,6 +38,7 @@ class Network:
         receptive_field: pixels, along one axis, that an output pixel depends on.
         is_global: whether each output depends on the whole input.
         input_shape: H, W and C of what it takes; None where any will do.
+        parts: its forward pass up to its colour transform, if it ends in one.
     """
 
     forward: Forward
@@ -41,6 +46,7 @@ class Network:
     receptive_field: int
     is_global: bool
     input_shape: Shape = (None, None, 3)
+    parts: Parts | None = None
 
     @property
     def has_fixed_size(self) -> bool:
@@ -89,6 +95,46 @@ def as_input(pixels: NDArray[np.uint8], shape: Shape) -> Picture:
     if height is None or width is None or picture.shape[:2] == (height, width):
         return picture
     return resize(to_float(picture), height, width)
+
+
+def forward_for_tiles(network: Network, picture: Picture, tile: int) -> Forward:
+    """Return a network's forward pass for tiles of a picture.
+
+    A colour transform that the network ends in is that of the whole picture, shrunk to a tile, so
+    that it is the same for all of them.
+
+    Args:
+        network: one that takes pictures of any size.
+        picture: (H, W, C), uint8 or float32 in [0, 1].
+        tile: longest side of a tile, in pixels.
+
+    Raises:
+        TidenhanceError: as `restore`.
+    """
+    parts, multiple = network.parts, network.size_multiple
+    if parts is None or max(picture.shape[:2]) <= tile:
+        return network.forward
+    shrink = tile / max(picture.shape[:2])
+    height, width = (
+        max(round(shrink * side) // multiple, 1) * multiple for side in picture.shape[:2]
+    )
+    before, numbers = parts(resize(to_float(picture), height, width)[np.newaxis])
+    mean = before.mean()
+    return lambda tiles: colour_transformed(parts(tiles)[0], numbers[0], mean)
+
+
+def colour_transformed(
+    x: NDArray[np.float32], numbers: NDArray[np.float32], mean: np.float32
+) -> NDArray[np.float32]:
+    """Return x + x A + b + c (x - m), as the networks' colour transform does.
+
+    Args:
+        x: float32 (..., 3).
+        numbers: (13,), the 3 x 3 of A row by row, the 3 of b, and c.
+        mean: m.
+    """
+    matrix, offset, contrast = numbers[:9].reshape(3, 3), numbers[9:12], numbers[12]
+    return x + x @ matrix + offset + contrast * (x - mean)
 
 
 def restore(

@@ -68,39 +68,3 @@ def test_layer_norm_is_over_channels() -> None:
     np.testing.assert_allclose(
         norm(np.array([[[[1.0, 3.0]]]], np.float32)), [[[[-1, 1]]]], atol=1e-5
     )
-
-
-def test_the_colour_transform_adds_a_product_and_an_offset() -> None:
-    x = np.array([[[[1.0, 2.0, 4.0]]]], np.float32)
-    transform = np.array([[0, 0, 1, 0, 0.5, 0, 0, 0, 0, 0.1, 0, -0.1]], np.float32)
-    found = nafnet.ColourTransform()([x, transform])
-    # Blue gets red's value besides, green half its own.
-    np.testing.assert_allclose(found, [[[[1.1, 3.0, 4.9]]]], rtol=1e-6)
-
-
-def test_the_colour_transform_starts_as_the_identity_and_is_the_same_for_all_pixels() -> None:
-    keras.utils.set_random_seed(1)
-    plain = nafnet.build(width=4)
-    keras.utils.set_random_seed(1)
-    network = nafnet.build(width=4, colour_transform=True)
-    transform = keras.Model(network.input, network.layers[-1].input[1])
-    picture = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
-    np.testing.assert_array_equal(transform(picture), np.zeros((2, 12)))
-    last = next(layer for layer in network.layers if getattr(layer, "units", None) == 12)
-    last.bias.assign([0.0] * 9 + [0.1, 0.2, 0.3])
-    before = keras.Model(network.input, network.layers[-1].input[0])
-    shifted = network(picture) - before(picture)
-    np.testing.assert_allclose(shifted, np.full(picture.shape, [0.1, 0.2, 0.3]), atol=1e-6)
-    assert network.count_params() - plain.count_params() == pytest.approx(114_000, rel=0.01)
-
-
-def test_the_colour_transform_is_told_from_a_few_pixels_far_away() -> None:
-    keras.utils.set_random_seed(1)
-    network = nafnet.build(width=4, colour_transform=True)
-    last = next(layer for layer in network.layers if getattr(layer, "units", None) == 12)
-    last.kernel.assign(np.random.default_rng(0).normal(0, 0.1, last.kernel.shape))
-    picture = np.full((1, 128, 128, 3), 0.5, np.float32)
-    other = picture.copy()
-    other[:, 120:, 120:] = 1.0
-    transform = keras.Model(network.input, network.layers[-1].input[1])
-    assert np.abs(transform(picture) - transform(other)).max() > 1e-3

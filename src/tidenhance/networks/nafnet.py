@@ -8,6 +8,7 @@ import keras
 from keras import KerasTensor, layers, ops
 from pydantic import Field
 
+from tidenhance.networks._colour_transform import ColourTransform, predicted_transform
 from tidenhance.networks._pixel_shuffle import PixelShuffle
 
 # Of four halvings.
@@ -59,37 +60,8 @@ def build(
     residual = layers.Conv2D(3, 3, padding="same")(x)
     outputs = layers.Add(dtype="float32")([inputs, residual])
     if colour_transform:
-        outputs = ColourTransform(dtype="float32")([outputs, _colour_transform(inputs)])
+        outputs = ColourTransform(dtype="float32")([outputs, predicted_transform(inputs)])
     return keras.Model(inputs, outputs, name="nafnet")
-
-
-def _colour_transform(inputs: KerasTensor) -> KerasTensor:
-    """Return an affine transform of colours, (B, 12), that follows from the whole picture.
-
-    What adds a constant to a picture, or changes its contrast or its saturation, is undone by one
-    matrix and one offset, which a few pixels do not tell. Source: Gharbi et al., "Deep Bilateral
-    Learning for Real-Time Image Enhancement" (2017), whose affine transforms of colours are local;
-    both kinds of pooling are of Woo et al., "CBAM: Convolutional Block Attention Module" (2018).
-    The layers are ours. The last starts at zero, so that training starts from doing nothing.
-    """
-    # In half precision a picture's mean is too coarse.
-    precise = {"dtype": "float32"}
-    features = []
-    x = layers.Conv2D(32, 4, strides=4, activation="relu", **precise)(inputs)  # (B, H/4, W/4, 32)
-    features += _pooled(x)
-    x = layers.Conv2D(64, 4, strides=4, activation="relu", **precise)(x)  # (B, H/16, W/16, 64)
-    x = layers.Conv2D(64, 3, padding="same", activation="relu", **precise)(x)
-    x = layers.Concatenate(**precise)(features + _pooled(x))  # (B, 192)
-    for _ in range(2):
-        x = layers.Dense(128, activation="relu", **precise)(x)
-    return layers.Dense(12, kernel_initializer="zeros", **precise)(x)
-
-
-def _pooled(x: KerasTensor) -> list[KerasTensor]:
-    return [
-        pooling(dtype="float32")(x)
-        for pooling in (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
-    ]
 
 
 def _blocks(x: KerasTensor, count: int) -> KerasTensor:
@@ -137,18 +109,6 @@ class SimpleGate(layers.Layer):
         """Return the product."""
         first, second = ops.split(inputs, 2, axis=-1)
         return ops.multiply(first, second)
-
-
-@keras.saving.register_keras_serializable("tidenhance")
-class ColourTransform(layers.Layer):
-    """Each pixel x, and x A + b besides: (B, H, W, 3) and, for A and b, (B, 12) to (B, H, W, 3)."""
-
-    def call(self, inputs: list[KerasTensor]) -> KerasTensor:
-        """Return the transformed picture."""
-        x, transform = inputs
-        matrix = ops.reshape(transform[:, :9], (-1, 1, 3, 3))
-        offset = ops.reshape(transform[:, 9:], (-1, 1, 1, 3))
-        return ops.add(ops.add(x, ops.matmul(x, matrix)), offset)
 
 
 @keras.saving.register_keras_serializable("tidenhance")
