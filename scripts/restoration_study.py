@@ -7,8 +7,9 @@ Kodak's 16 to 24 and the drawn picture: all types, levels 1 to 5, and pristine p
 trains the networks of configs on the 360 level-5 pairs of 1 to 15, each for the same time and with
 the same recipe but for the learning rate, which is its config's own, and scores them. The time
 becomes a number of steps by those of a short training before, so that what else the machine does
-meanwhile changes nothing. `findings` trains the article's own networks, all alike, for what the
-article found. Runs that are in OUT already are gone on with: OUT is for one set.
+meanwhile changes nothing. `findings` trains the article's own networks, alike but for the learning
+rate, for what the article found; of each the best of so many epochs is scored. Runs that are in OUT
+already are gone on with: OUT is for one set.
 
 The set is made with `tidenhance data synth --references KODAK --out SET`.
 """
@@ -71,7 +72,7 @@ AS_THE_ARTICLE = (
     "training.learning_rate_schedule={}",
 )
 
-# All are compared after as many epochs; some go on.
+# All are compared after as many epochs, by the best of them; some go on.
 EQUAL_EPOCHS = 6
 LONG_EPOCHS = 20
 ARTICLES_NETWORKS = {
@@ -254,42 +255,68 @@ def train_for(name: str, data: Path, out: Path, minutes: float) -> Path:
 
 def train(name: str, data: Path, folder: Path, overrides: Sequence[str]) -> Path:
     """Return the run of a config with overrides."""
-    command = ["train", "--config", name, "--data", str(data), "--runs", str(folder)]
-    subprocess.run([sys.executable, "-m", "tidenhance", *command, *overrides], check=True)
+    tool("train", "--config", name, "--data", str(data), "--runs", str(folder), *overrides)
     return runs.newest_with_weights(folder)
 
 
 def go_on(run: Path, *overrides: str) -> Path:
-    command = ["train", "--resume", str(run), *overrides]
-    subprocess.run([sys.executable, "-m", "tidenhance", *command], check=True)
+    tool("train", "--resume", str(run), *overrides)
     return run
 
 
+def tool(*arguments: str) -> None:
+    command = [sys.executable, "-m", "tidenhance", *arguments]
+    with subprocess.Popen(command) as process:
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            # It got the signal too, and saves a checkpoint.
+            process.wait()
+            raise
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, command)
+
+
 def study_findings(networks: Sequence[str], data: Path, out: Path) -> dict[str, Any]:
-    """Return the scores and the histories of the article's networks.
+    """Train some of the article's networks; return what there is now of each.
 
     `equal` holds the scores of each after `EQUAL_EPOCHS`, `long` those after `LONG_EPOCHS`, by
     network and split; `histories` the histories by kind of validation crop and network.
     """
-    equal, long = {}, {}
-    histories: dict[str, Any] = {"random": {}, "central": {}}
     for name in networks:
-        epochs = ARTICLES_NETWORKS[name]
-        equal[name] = scores_after(name, data, out, EQUAL_EPOCHS)
-        if epochs == LONG_EPOCHS:
-            long[name] = scores_after(name, data, out, LONG_EPOCHS)
-        for crop in histories if name in CURVES else ("random",):
-            run = train_alike(name, data, out / crop, epochs, crop)
-            histories[crop][name] = runs.read_history(run)
+        for epochs in sorted({EQUAL_EPOCHS, ARTICLES_NETWORKS[name]}):
+            score_after(name, data, out, epochs)
+        if name in CURVES:
+            train_alike(name, data, out / "central", ARTICLES_NETWORKS[name], "central")
+    histories: dict[str, Any] = {"random": {}, "central": {}}
+    for crop, found in histories.items():
+        for name in ARTICLES_NETWORKS:
+            run = runs.newest_of(Path(name).stem, out / crop)
+            if run is not None:
+                found[name] = runs.read_history(run)
+    equal, long = (
+        {
+            name: runs.read_json(scores_path(name, out, epochs))
+            for name in ARTICLES_NETWORKS
+            if scores_path(name, out, epochs).is_file()
+        }
+        for epochs in (EQUAL_EPOCHS, LONG_EPOCHS)
+    )
     return {"equal": equal, "long": long, "histories": histories}
 
 
-def scores_after(name: str, data: Path, out: Path, epochs: int) -> dict[str, Any]:
-    """Return a network's scores after so many epochs, by split; measured now if not before."""
-    path = out / "scores" / f"{Path(name).stem}-{epochs}-epochs.json"
+def scores_path(name: str, out: Path, epochs: int) -> Path:
+    return out / "scores" / f"{Path(name).stem}-{epochs}-epochs.json"
+
+
+def score_after(name: str, data: Path, out: Path, epochs: int) -> None:
+    """Write a network's scores after so many epochs, by split, if they are not there."""
+    path = scores_path(name, out, epochs)
     if not path.is_file():
         run = train_alike(name, data, out / "random", epochs, "random")
         history = runs.read_history(run)
+        if len(history) > epochs:
+            raise SystemExit(f"{run}: has {len(history)} epochs, and {path} is not there.")
         scores = {
             "parameters": runs.read_json(run / runs.NETWORK)["parameters"],
             "minutes": sum(row["seconds"] for row in history) / 60,
@@ -300,7 +327,6 @@ def scores_after(name: str, data: Path, out: Path, epochs: int) -> dict[str, Any
         }
         path.parent.mkdir(exist_ok=True)
         write_text(path, json.dumps(scores, indent=2) + "\n")
-    return runs.read_json(path)
 
 
 def train_alike(name: str, data: Path, folder: Path, epochs: int, crop: str) -> Path:
@@ -310,9 +336,8 @@ def train_alike(name: str, data: Path, folder: Path, epochs: int, crop: str) -> 
         validated = f"validation={{batch_size: 4, patch_size: 64, crop: {crop}}}"
         overrides = (*AS_THE_ARTICLE, validated, f"training.epochs={epochs}")
         return train(name, data, folder, overrides)
-    if len(runs.read_history(earlier)) < epochs:
-        go_on(earlier, f"training.epochs={epochs}")
-    return earlier
+    # Also where no epoch is missing: it may have been cut off before its best weights were there.
+    return go_on(earlier, f"training.epochs={max(epochs, len(runs.read_history(earlier)))}")
 
 
 def findings_tables(scores: dict[str, Any]) -> str:
@@ -320,7 +345,8 @@ def findings_tables(scores: dict[str, Any]) -> str:
     lines = []
     for title, chosen in (("equal", EQUAL_EPOCHS), ("long", LONG_EPOCHS)):
         lines += [
-            f"After {chosen} epochs of 90 steps of four 64 x 64 crops:",
+            f"The best of {chosen} epochs of 90 steps of four 64 x 64 crops, each network at its"
+            " config's learning rate:",
             "",
             "| network | parameters | minutes | MSE train | validation | test | PSNR gain train"
             " | validation | test, 95 % interval |",
@@ -510,3 +536,5 @@ if __name__ == "__main__":
     except subprocess.CalledProcessError as error:
         # What failed has said why.
         sys.exit(error.returncode)
+    except KeyboardInterrupt:
+        sys.exit(130)

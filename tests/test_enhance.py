@@ -324,3 +324,25 @@ def test_a_picture_in_grey_has_no_profile_of_colours(tmp_path, digits):
     with Image.open(target) as restored:
         assert restored.mode == "L"
         assert "icc_profile" not in restored.info
+
+
+def test_tiles_share_one_colour_transform(tmp_path):
+    def parts(images):
+        """Each picture is shifted until its mean is 0.5."""
+        numbers = np.zeros((len(images), 13), np.float32)
+        numbers[:, 9:12] = (0.5 - images.mean(axis=(1, 2, 3)))[:, np.newaxis]
+        return images, numbers
+
+    def forward(images):
+        before, numbers = parts(images)
+        return before + numbers[:, np.newaxis, np.newaxis, 9:12]
+
+    halves = np.repeat([[[40, 40, 40], [100, 100, 100]]], 64, axis=1).repeat(64, axis=0)
+    Image.fromarray(halves.astype(np.uint8)).save(tmp_path / "x.png")
+    network = Network(forward, 1, 1, is_global=True, parts=parts)
+    for tile in (128, 64, 32):
+        enhance_picture(
+            tmp_path / "x.png", tmp_path / "y.png", network=network, tile=tile, force=True
+        )
+        restored = np.asarray(Image.open(tmp_path / "y.png")).astype(int)
+        np.testing.assert_allclose(restored, halves - 70 + 127.5, atol=1)

@@ -225,14 +225,31 @@ def two_outputs(model: onnx.ModelProto) -> None:
     model.graph.node.append(onnx.helper.make_node("Identity", ["input"], ["copy"]))
 
 
-@pytest.mark.parametrize("edit", [integers, two_outputs])
+def parts_of_other_kinds(model: onnx.ModelProto) -> None:
+    for name in forward_onnx.PARTS:
+        value = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT64, [1])
+        model.graph.output.append(value)
+        node = onnx.helper.make_node("Constant", [], [name], value_ints=[1])
+        model.graph.node.append(node)
+
+
+def no_input(model: onnx.ModelProto) -> None:
+    del model.graph.node[:], model.graph.input[:], model.graph.initializer[:]
+    picture = onnx.numpy_helper.from_array(np.zeros((1, 4, 4, 3), np.float32))
+    first = model.graph.output[0]
+    model.graph.node.append(onnx.helper.make_node("Constant", [], [first.name], value=picture))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("copy", 1, [1, 4, 4, 3]))
+    model.graph.node.append(onnx.helper.make_node("Identity", [first.name], ["copy"]))
+
+
+@pytest.mark.parametrize("edit", [integers, two_outputs, parts_of_other_kinds, no_input])
 def test_another_kind_of_network_is_refused(run: Path, edit) -> None:
     change(run, edit)
     with pytest.raises(RunError, match=r"expected a network from and to float32 \(B, H, W, C\)"):
         forward_onnx.load(run)
 
 
-@pytest.mark.parametrize("value", ["", "0", "-1", "x", "1" * 5000, "٣"])
+@pytest.mark.parametrize("value", ["", "0", "-1", "x", "1" * 5000, "00001" * 1000, "٣"])
 def test_metadata_that_is_no_number_is_told(run: Path, value: str) -> None:
     def edit(model: onnx.ModelProto) -> None:
         [entry] = [e for e in model.metadata_props if e.key == "size_multiple"]

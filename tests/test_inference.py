@@ -270,9 +270,10 @@ def test_a_picture_is_resized_to_the_one_size(size, channels):
 
 
 def shift_to_the_mean(images):
-    """A network's parts: it adds each picture's own mean."""
+    """A network's parts: each picture's contrast is halved, and its own mean added."""
     numbers = np.zeros((len(images), 13), np.float32)
     numbers[:, 9:12] = images.mean(axis=(1, 2, 3))[:, np.newaxis]
+    numbers[:, 12] = -0.5
     return images, numbers
 
 
@@ -292,13 +293,19 @@ def test_tiles_share_the_colour_transform_of_the_whole_picture(shape):
     forward = forward_for_tiles(network, picture, 32)
     assert max(sizes[0]) <= 32
     restored = restore_tiled(forward, picture, size_multiple=8, overlap=8, feathered=True, tile=32)
-    shifts = restored.astype(float) - picture
-    assert np.ptp(shifts) <= 1
-    assert shifts.mean() == pytest.approx(picture.mean(), abs=3)
+    mean = picture.mean()
+    expected = np.clip(picture / 2 + mean / 2 + mean, 0, 255)
+    # The mean is that of the shrunken picture.
+    np.testing.assert_allclose(restored, expected, atol=6)
+    assert len(np.unique(restored)) == 2
 
 
 def test_what_fits_a_tile_is_left_to_the_network():
     network = Network(identity, 8, 1, is_global=True, parts=shift_to_the_mean)
-    assert forward_for_tiles(network, np.zeros((24, 32, 3), np.uint8), 32) is identity
+    # 40 x 24 has no more pixels than a tile, and 100 x 100 becomes 104 x 104.
+    for height, width, tile in ((24, 32, 32), (24, 40, 32), (104, 104, 104), (100, 100, 104)):
+        picture = np.zeros((height, width, 3), np.uint8)
+        assert forward_for_tiles(network, picture, tile) is identity
+    assert forward_for_tiles(network, np.zeros((100, 100, 3), np.uint8), 100) is not identity
     without = Network(identity, 8, 1, is_global=True)
     assert forward_for_tiles(without, np.zeros((99, 32, 3), np.uint8), 32) is identity

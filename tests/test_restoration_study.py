@@ -167,11 +167,14 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
     tables = Path("study/findings.md").read_text()
     assert tables.count("| small.yaml | 57,251 | ") == 2
     assert "| small.yaml | central | " in tables
-    # Nothing is trained or scored again.
-    before = {path: path.stat().st_mtime_ns for path in Path("study").rglob("*.json")}
+    # Nothing is trained or scored again, and nothing is forgotten.
+    before = {path: path.stat().st_mtime_ns for path in Path("study/scores").iterdir()}
     script.main(arguments)
-    written = {path for path, time in before.items() if path.stat().st_mtime_ns != time}
-    assert written == {Path("study/findings.json")}
+    assert json.loads(Path("study/findings.json").read_text()) == scores
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    Path("study/scores/small-2-epochs.json").unlink()
+    with pytest.raises(SystemExit, match="has 12 epochs"):
+        script.main(arguments)
     with pytest.raises(SystemExit):
         script.main(["findings", "plain129", "--data", str(tree), "--out", "study"])
 

@@ -172,6 +172,18 @@ def test_doing_nothing_is_measured_on_the_pairs_as_they_are_fed(load) -> None:
     assert found["val_psnr"] == pytest.approx(psnr.mean(), rel=1e-5)
 
 
+@pytest.mark.parametrize(("crop", "alike"), [("central", True), ("random", False)])
+def test_each_epoch_may_be_validated_on_other_crops(
+    load, tmp_path: Path, crop: str, alike: bool
+) -> None:
+    config = load(
+        "training.learning_rate=1e-12",
+        f"validation={{batch_size: 2, patch_size: 32, crop: {crop}}}",
+    )
+    first, second = history(train(config, "small", tmp_path / "runs"))
+    assert (first["val_loss"] == pytest.approx(second["val_loss"], rel=1e-4)) == alike
+
+
 @pytest.mark.parametrize("batch_size", [4, 3])
 def test_accumulated_gradients_are_those_of_the_whole_batch(
     load, tmp_path: Path, batch_size: int

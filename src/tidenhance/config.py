@@ -201,7 +201,8 @@ class Training(Section):
 class Validation(Section):
     """What is validated on after each epoch: whole pictures, or one crop a pair.
 
-    The crop is the central one, or another after each epoch.
+    The crop is the central one, or another after each epoch; then doing nothing is measured on the
+    first epoch's, and which epoch is best depends on its crops too.
     """
 
     batch_size: Count

@@ -262,18 +262,21 @@ def _name_by_order(graph: Any) -> None:
 
 
 def _check_equal(written: bytes, path: Path, network: keras.Model, multiple: int) -> None:
-    """Check on one small picture that ONNX Runtime computes what Keras does."""
+    """Check on one small picture that ONNX Runtime computes what Keras does, parts included."""
     shape = [size or 8 * multiple for size in network.inputs[0].shape[1:]]
     picture = np.random.default_rng(0).random((1, *shape), np.float32)
-    found = forward_onnx.forward(forward_onnx.session(written, path), path)(picture)
+    session = forward_onnx.session(written, path)
+    parts = forward_onnx.parts(session, path)
+    found = [forward_onnx.forward(session, path)(picture), *(parts(picture) if parts else ())]
     with tf.device("/cpu:0"):
-        expected = network(picture, training=False).numpy()
-    difference = float(np.abs(found - expected).max())
-    if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
-        raise TidenhanceError(
-            f"{printable(path)}: not written: ONNX Runtime's output differs from Keras' by"
-            f" {difference:.2g}."
-        )
+        outputs = keras.tree.flatten(_with_parts(network)(picture, training=False))
+    for ours, expected in zip(found, map(keras.ops.convert_to_numpy, outputs), strict=True):
+        difference = float(np.abs(ours - expected).max())
+        if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+            raise TidenhanceError(
+                f"{printable(path)}: not written: ONNX Runtime's output differs from Keras' by"
+                f" {difference:.2g}."
+            )
 
 
 def _write_saved_model(network: keras.Model, path: Path) -> None:

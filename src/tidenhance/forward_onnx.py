@@ -72,7 +72,10 @@ def load(run: Path) -> Network:
             " weights. Received: more."
         )
     loaded = session(model, path)
-    metadata: dict[str, str] = loaded.get_modelmeta().custom_metadata_map
+    try:
+        metadata: dict[str, str] = loaded.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise _error(path, error) from error
     if metadata.get(WEIGHTS_SHA256) != expected:
         raise RunError(
             f"{printable(path)}: made of other weights than {weights_file.name}; to make it anew:"
@@ -84,7 +87,7 @@ def load(run: Path) -> Network:
         receptive_field=_positive(metadata, RECEPTIVE_FIELD, path),
         is_global=metadata.get(SEES_WHOLE_PICTURE) != "false",
         input_shape=_input_shape(loaded, path),
-        parts=_parts(loaded, path),
+        parts=parts(loaded, path),
     )
 
 
@@ -98,6 +101,8 @@ def onnxruntime() -> Any:
 
 def session(model: bytes, path: Path) -> Any:
     """Return an `onnxruntime.InferenceSession` of a network from and to float32 (B, H, W, C).
+
+    One that ends in a colour transform has `PARTS` for further outputs.
 
     Args:
         model: an ONNX file's content.
@@ -118,12 +123,15 @@ def session(model: bytes, path: Path) -> Any:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.load_model_format", "ONNX")
         loaded = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        values = (*loaded.get_inputs(), *loaded.get_outputs())
+        kinds = [(value.type, len(value.shape)) for value in values]
+        inputs, names = len(loaded.get_inputs()), _outputs(loaded)
     # ONNX Runtime's exceptions have no common base.
     except Exception as error:
         raise _error(path, error) from error
-    values = (*loaded.get_inputs(), *loaded.get_outputs())
-    dimensions = [len(value.shape) for value in values if value.type == "tensor(float)"]
-    if dimensions != [4, 4] and (dimensions != [4, 4, 4, 2] or _outputs(loaded)[1:] != PARTS):
+    plain, with_parts = ([("tensor(float)", n) for n in shape] for shape in ((4, 4), (4, 4, 4, 2)))
+    fits = kinds == plain or (kinds == with_parts and names[1:] == PARTS)
+    if inputs != 1 or not fits:
         received = ", ".join(f"{value.type} {value.shape}" for value in values)
         raise RunError(
             f"{printable(path)}: expected a network from and to float32 (B, H, W, C)."
@@ -143,12 +151,18 @@ def forward(session: Any, path: Path) -> Forward:
     return lambda images: run(images)[0]
 
 
-def _parts(session: Any, path: Path) -> Parts | None:
+def parts(session: Any, path: Path) -> Parts | None:
+    """Return the forward pass up to the colour transform, if the network ends in one.
+
+    Args:
+        session: as the function `session` returns it.
+        path: what to call it in errors.
+    """
     if _outputs(session)[1:] != PARTS:
         return None
     run = _run(session, path, PARTS)
 
-    def parts(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def run_parts(images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         before, numbers = run(images)
         if numbers.shape != (len(images), 13):
             raise RunError(
@@ -157,7 +171,7 @@ def _parts(session: Any, path: Path) -> Parts | None:
             )
         return before, numbers
 
-    return parts
+    return run_parts
 
 
 def _outputs(session: Any) -> list[str]:
@@ -191,10 +205,12 @@ def _input_shape(session: Any, path: Path) -> Shape:
     # Dynamic dimensions have a name, or none, in place of a number.
     sizes = [size if isinstance(size, int) else None for size in session.get_inputs()[0].shape]
     shape = tuple(sizes[1:])
-    if shape[-1] not in (1, 3) or (shape[0] is None) != (shape[1] is None):
+    has_parts = _outputs(session)[1:] == PARTS
+    channels = (3,) if has_parts else (1, 3)
+    if shape[-1] not in channels or (shape[0] is None) != (shape[1] is None):
         raise RunError(
-            f"{printable(path)}: expected pictures of 1 or 3 channels, and height and width both"
-            f" fixed or neither. Received: {shape_text(shape)}."
+            f"{printable(path)}: expected pictures of {' or '.join(map(str, channels))} channels,"
+            f" and height and width both fixed or neither. Received: {shape_text(shape)}."
         )
     return shape
 
@@ -206,7 +222,7 @@ def _error(path: Path, error: Exception) -> RunError:
 
 def _positive(metadata: dict[str, str], key: str, path: Path) -> int:
     text = metadata.get(key, "")
-    if not (text.isdecimal() and text.isascii() and 0 < int(text[:9]) < 10_000):
+    if not (len(text) < 5 and text.isdecimal() and text.isascii() and int(text) > 0):
         raise RunError(
             f"{printable(path)}: {key}: expected a number from 1 on. Received: '{printable(text)}'."
         )

@@ -119,14 +119,15 @@ def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return to_float(pixels).mean(axis=-1, keepdims=True)
 
 
-def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Return float32 (H, W, C) pictures in [0, 1] at another size, by bicubic interpolation.
+def resize(picture: NDArray[Any], height: int, width: int) -> NDArray[np.float32]:
+    """Return a picture at another size, float32 (H, W, C) in [0, 1], by bicubic interpolation.
 
-    Where the picture shrinks, the kernel grows along, so that fine detail does not alias.
+    It is uint8, or float32 in [0, 1]. Where it shrinks, the kernel grows along, so that fine detail
+    does not alias.
     """
     channels = [
-        Image.fromarray(channel).resize((width, height), Image.Resampling.BICUBIC)
-        for channel in np.moveaxis(values, -1, 0)
+        Image.fromarray(to_float(channel)).resize((width, height), Image.Resampling.BICUBIC)
+        for channel in np.moveaxis(picture, -1, 0)
     ]
     return np.clip(np.stack([np.asarray(channel) for channel in channels], axis=-1), 0, 1)
 

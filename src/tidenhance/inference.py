@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -24,7 +25,7 @@ Picture: TypeAlias = NDArray[np.uint8] | NDArray[np.float32]
 Forward: TypeAlias = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 # The forward pass of a network up to its colour transform: the pictures before it, and the
-# transform's 13 numbers, (B, 13).
+# transform's 13 numbers, (B, 13). Raises MemoryError likewise.
 Parts: TypeAlias = Callable[[NDArray[np.float32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -94,7 +95,7 @@ def as_input(pixels: NDArray[np.uint8], shape: Shape) -> Picture:
     picture: Picture = to_grey(pixels) if channels == 1 else pixels
     if height is None or width is None or picture.shape[:2] == (height, width):
         return picture
-    return resize(to_float(picture), height, width)
+    return resize(picture, height, width)
 
 
 def forward_for_tiles(network: Network, picture: Picture, tile: int) -> Forward:
@@ -112,13 +113,14 @@ def forward_for_tiles(network: Network, picture: Picture, tile: int) -> Forward:
         TidenhanceError: as `restore`.
     """
     parts, multiple = network.parts, network.size_multiple
-    if parts is None or max(picture.shape[:2]) <= tile:
+    if parts is None or _fits(picture, _longest(tile, multiple), multiple):
         return network.forward
     shrink = tile / max(picture.shape[:2])
     height, width = (
         max(round(shrink * side) // multiple, 1) * multiple for side in picture.shape[:2]
     )
-    before, numbers = parts(resize(to_float(picture), height, width)[np.newaxis])
+    with _memory_enough_for(height, width):
+        before, numbers = parts(resize(picture, height, width)[np.newaxis])
     mean = before.mean()
     return lambda tiles: colour_transformed(parts(tiles)[0], numbers[0], mean)
 
@@ -158,13 +160,8 @@ def restore(
     """
     height, width = image.shape[:2]
     padded = _pad_to_multiple(image, size_multiple)
-    try:
+    with _memory_enough_for(height, width):
         output = forward(padded[np.newaxis])[0]
-    except MemoryError as error:
-        raise TidenhanceError(
-            f"The memory does not suffice to restore {width} x {height} pixels at once. "
-            "Choose a smaller tile."
-        ) from error
     if not np.isfinite(output).all():
         raise TidenhanceError(
             "The network's output is not finite: its weights are damaged, or its training diverged."
@@ -207,12 +204,12 @@ def restore_tiled(
         TidenhanceError: as `restore`.
     """
     height, width, channels = picture.shape
-    longest = max(tile // size_multiple, 1) * size_multiple
-    padded = _pad_to_multiple(picture, size_multiple)
-    padded_height, padded_width = padded.shape[:2]
-    if padded_height * padded_width <= longest * longest:
+    longest = _longest(tile, size_multiple)
+    if _fits(picture, longest, size_multiple):
         return to_rgb(restore(forward, to_float(picture), size_multiple=size_multiple))
 
+    padded = _pad_to_multiple(picture, size_multiple)
+    padded_height, padded_width = padded.shape[:2]
     tops, tile_height = _starts(padded_height, longest, overlap, size_multiple)
     lefts, tile_width = _starts(padded_width, longest, overlap, size_multiple)
     row_weights = _weights(tops, tile_height, feathered=feathered)
@@ -233,6 +230,27 @@ def restore_tiled(
         restored[top:next_top] = to_rgb(band[:finished])
         band = np.concatenate([band[finished:], np.zeros_like(band[:finished])])
     return restored[:height, :width]
+
+
+@contextmanager
+def _memory_enough_for(height: int, width: int) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise TidenhanceError(
+            f"The memory does not suffice to restore {width} x {height} pixels at once. "
+            "Choose a smaller tile."
+        ) from error
+
+
+def _longest(tile: int, multiple: int) -> int:
+    return max(tile // multiple, 1) * multiple
+
+
+def _fits(picture: Picture, longest: int, multiple: int) -> bool:
+    """Return whether a picture is restored whole."""
+    height, width = (_round_up(side, multiple) for side in picture.shape[:2])
+    return height * width <= longest * longest
 
 
 def _pad_to_multiple(image: NDArray[Scalar], multiple: int) -> NDArray[Scalar]:

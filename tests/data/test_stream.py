@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -154,6 +155,20 @@ def test_processes_outlive_sigterm_and_end_when_told(folder: Path) -> None:
     next(windows)
     workers.end(pool)
     assert process.exitcode == -signal.SIGKILL
+
+
+def test_processes_end_in_the_middle_of_a_result() -> None:
+    """What they have sent of it is some of a hundred megabytes, and nobody sends the rest."""
+    for wait in (0.0, 0.02, 0.05, 0.1):
+        pool = workers.executor(1)
+        assert len(pool.submit(bytes, 1).result()) == 1
+        for _ in range(4):
+            pool.submit(bytes, 10**8)
+        time.sleep(wait)
+        ending = threading.Thread(target=workers.end, args=(pool,), daemon=True)
+        ending.start()
+        ending.join(60)
+        assert not ending.is_alive()
 
 
 def test_photographs_that_do_not_do_are_named(folder: Path, tmp_path: Path) -> None:

@@ -19,20 +19,25 @@ from tidenhance import components, config, export, forward_onnx, runs, weights
 SMALL: dict[str, dict[str, Any]] = {
     "edsr": {"channels": 8, "blocks": 2},
     "mirnet": {"channels": 8, "groups": 1, "blocks": 1},
-    "nafnet": {"width": 4, "colour_transform": True},
+    "nafnet": {"width": 4},
+    "nafnet with a colour transform": {"width": 4, "colour_transform": True},
     "plain_cnn": {"channels": [8, 8]},
     "residual_cnn": {"channels": 8, "depth": 3},
 }
 
 
-@pytest.fixture(params=components.names("networks"))
+@pytest.fixture(params=[*components.names("networks"), "nafnet with a colour transform"])
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
+def component(name: str) -> str:
+    return name.partition(" ")[0]
+
+
 def build(name: str) -> keras.Model:
     keras.utils.set_random_seed(3)
-    return components.make("networks", name, SMALL.get(name, {}))
+    return components.make("networks", component(name), SMALL.get(name, {}))
 
 
 @functools.cache
@@ -42,18 +47,18 @@ def input_shape(name: str) -> tuple[int | None, ...]:
 
 def pictures(name: str, batch: int = 2, sides: tuple[int, int] = (3, 5)) -> np.ndarray:
     """Pictures of the one size that a network takes, or of as many multiples as `sides` says."""
-    multiple = components.module("networks", name).SIZE_MULTIPLE
+    multiple = components.module("networks", component(name)).SIZE_MULTIPLE
     *own, channels = input_shape(name)
     height, width = (size or side * multiple for size, side in zip(own, sides, strict=True))
     return np.random.default_rng(0).random((batch, height, width, channels), np.float32)
 
 
 def test_options_are_typed_keywords(name: str) -> None:
-    function = components.module("networks", name).build
+    function = components.module("networks", component(name)).build
     for parameter in inspect.signature(function).parameters.values():
         assert parameter.kind is parameter.KEYWORD_ONLY
         assert parameter.annotation is not parameter.empty
-    assert components.options("networks", name).model_validate(SMALL.get(name, {}))
+    assert components.options("networks", component(name)).model_validate(SMALL.get(name, {}))
 
 
 def test_output_has_the_shape_of_the_input_at_any_multiple_of_the_size(name: str) -> None:
@@ -88,7 +93,7 @@ def test_weights_load_into_a_second_network(name: str, tmp_path) -> None:
         weight.assign(weight.numpy() + 0.01)
     first.save_weights(tmp_path / "x.weights.h5")
     keras.utils.set_random_seed(4)
-    second = components.make("networks", name, SMALL.get(name, {}))
+    second = components.make("networks", component(name), SMALL.get(name, {}))
     assert not np.array_equal(
         second.predict_on_batch(pictures(name)), first.predict_on_batch(pictures(name))
     )
@@ -125,8 +130,8 @@ def test_exports_compute_what_keras_does_at_odd_sizes(name, file_format, compute
     if file_format == "onnx":
         for package in ("tf2onnx", "onnx"):
             pytest.importorskip(package)
-    multiple = components.module("networks", name).SIZE_MULTIPLE
-    options = json.dumps({"name": name, **SMALL.get(name, {})})
+    multiple = components.module("networks", component(name)).SIZE_MULTIPLE
+    options = json.dumps({"name": component(name), **SMALL.get(name, {})})
     patch = f"training.patch_size={8 * multiple}"
     loaded = config.load(config.find("quickstart"), [f"network={options}", patch])
     (tmp_path / runs.CONFIG).write_text(config.dump(loaded))

@@ -29,6 +29,9 @@ def end(executor: ProcessPoolExecutor) -> None:
     """End an executor's processes at once, in the middle of what they do, and return when gone."""
     for process in list((executor._processes or {}).values()):
         process.kill()
+    # The rest of a result that is cut off would be waited for, as long as anybody could write it.
+    if executor._result_queue is not None:
+        executor._result_queue._writer.close()
     executor.shutdown(cancel_futures=True)
 
 
