@@ -31,7 +31,7 @@ def end(executor: ProcessPoolExecutor) -> None:
         process.kill()
     # The rest of a result that is cut off would be waited for, as long as anybody could write it.
     if executor._result_queue is not None:
-        executor._result_queue._writer.close()
+        executor._result_queue._writer.close()  # type: ignore[attr-defined]
     executor.shutdown(cancel_futures=True)
 
 
