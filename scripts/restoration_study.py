@@ -61,12 +61,12 @@ PROBED_STEPS = 30
 
 SPLITS = ("test", "val")
 
+ARTICLES_DATA_AND_LOSS = ("data.levels=[5]", "loss={name: mse}", "metrics=[psnr]")
+
 # As the article trained, but for small crops, so that a CPU does it: pictures a step, and steps
 # an epoch, are MIRNet's.
 AS_THE_ARTICLE = (
-    "data.levels=[5]",
-    "loss={name: mse}",
-    "metrics=[psnr]",
+    *ARTICLES_DATA_AND_LOSS,
     "training.batch_size=4",
     "training.patch_size=64",
     "training.learning_rate_schedule={}",
@@ -85,9 +85,7 @@ ARTICLES_NETWORKS = {
 CURVES = ("plain128", "mirnet32")
 
 RECIPE = (
-    "data.levels=[5]",
-    "loss={name: mse}",
-    "metrics=[psnr]",
+    *ARTICLES_DATA_AND_LOSS,
     f"training.epochs={EPOCHS}",
     f"training.batch_size={BATCH_SIZE}",
     "training.patch_size=128",
@@ -312,21 +310,19 @@ def scores_path(name: str, out: Path, epochs: int) -> Path:
 def score_after(name: str, data: Path, out: Path, epochs: int) -> None:
     """Write a network's scores after so many epochs, by split, if they are not there."""
     path = scores_path(name, out, epochs)
-    if not path.is_file():
-        run = train_alike(name, data, out / "random", epochs, "random")
-        history = runs.read_history(run)
-        if len(history) > epochs:
-            raise SystemExit(f"{run}: has {len(history)} epochs, and {path} is not there.")
-        scores = {
-            "parameters": runs.read_json(run / runs.NETWORK)["parameters"],
-            "minutes": sum(row["seconds"] for row in history) / 60,
-            **{
-                split: evaluation.evaluate(run, split, root=str(data))
-                for split in ("train", *SPLITS)
-            },
-        }
-        path.parent.mkdir(exist_ok=True)
-        write_text(path, json.dumps(scores, indent=2) + "\n")
+    if path.is_file():
+        return
+    run = train_alike(name, data, out / "random", epochs, "random")
+    history = runs.read_history(run)
+    if len(history) > epochs:
+        raise SystemExit(f"{run}: has {len(history)} epochs, and {path} is not there.")
+    scores = {
+        "parameters": runs.read_json(run / runs.NETWORK)["parameters"],
+        "minutes": sum(row["seconds"] for row in history) / 60,
+        **{split: evaluation.evaluate(run, split, root=str(data)) for split in ("train", *SPLITS)},
+    }
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, json.dumps(scores, indent=2) + "\n")
 
 
 def train_alike(name: str, data: Path, folder: Path, epochs: int, crop: str) -> Path:

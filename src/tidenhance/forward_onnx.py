@@ -123,16 +123,16 @@ def session(model: bytes, path: Path) -> Any:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.load_model_format", "ONNX")
         loaded = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        values = (*loaded.get_inputs(), *loaded.get_outputs())
-        kinds = [(value.type, len(value.shape)) for value in values]
-        inputs, names = len(loaded.get_inputs()), _outputs(loaded)
+        sides = loaded.get_inputs(), loaded.get_outputs()
+        kinds = [[(value.type, len(value.shape)) for value in side] for side in sides]
+        has_parts = _has_parts(loaded)
     # ONNX Runtime's exceptions have no common base.
     except Exception as error:
         raise _error(path, error) from error
-    plain, with_parts = ([("tensor(float)", n) for n in shape] for shape in ((4, 4), (4, 4, 4, 2)))
-    fits = kinds == plain or (kinds == with_parts and names[1:] == PARTS)
-    if inputs != 1 or not fits:
-        received = ", ".join(f"{value.type} {value.shape}" for value in values)
+    pictures, numbers = ("tensor(float)", 4), ("tensor(float)", 2)
+    outputs = [pictures, pictures, numbers] if has_parts else [pictures]
+    if kinds != [[pictures], outputs]:
+        received = ", ".join(f"{value.type} {value.shape}" for side in sides for value in side)
         raise RunError(
             f"{printable(path)}: expected a network from and to float32 (B, H, W, C)."
             f" Received: {printable(received)}."
@@ -147,7 +147,7 @@ def forward(session: Any, path: Path) -> Forward:
         session: as the function `session` returns it.
         path: what to call it in errors.
     """
-    run = _run(session, path, _outputs(session)[:1])
+    run = _run(session, path, [session.get_outputs()[0].name])
     return lambda images: run(images)[0]
 
 
@@ -158,7 +158,7 @@ def parts(session: Any, path: Path) -> Parts | None:
         session: as the function `session` returns it.
         path: what to call it in errors.
     """
-    if _outputs(session)[1:] != PARTS:
+    if not _has_parts(session):
         return None
     run = _run(session, path, PARTS)
 
@@ -174,8 +174,8 @@ def parts(session: Any, path: Path) -> Parts | None:
     return run_parts
 
 
-def _outputs(session: Any) -> list[str]:
-    return [value.name for value in session.get_outputs()]
+def _has_parts(session: Any) -> bool:
+    return [value.name for value in session.get_outputs()[1:]] == PARTS
 
 
 def _run(
@@ -205,8 +205,7 @@ def _input_shape(session: Any, path: Path) -> Shape:
     # Dynamic dimensions have a name, or none, in place of a number.
     sizes = [size if isinstance(size, int) else None for size in session.get_inputs()[0].shape]
     shape = tuple(sizes[1:])
-    has_parts = _outputs(session)[1:] == PARTS
-    channels = (3,) if has_parts else (1, 3)
+    channels = (3,) if _has_parts(session) else (1, 3)
     if shape[-1] not in channels or (shape[0] is None) != (shape[1] is None):
         raise RunError(
             f"{printable(path)}: expected pictures of {' or '.join(map(str, channels))} channels,"
