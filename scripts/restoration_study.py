@@ -19,7 +19,6 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib.util
-import itertools
 import json
 import os
 import shutil
@@ -389,13 +388,13 @@ def article_tables(scores: dict[str, dict[str, Any]]) -> str:
         lines += [
             f"### {split}",
             "",
-            "| network | parameters | steps | minutes | PSNR in | PSNR out | gain, 95 % interval"
+            "| network | parameters | steps | PSNR in | PSNR out | gain, 95 % interval"
             " | SSIM in | SSIM out | MSE in | MSE out |",
-            "|---|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|",
+            "|---|---:|---:|---:|---:|---|---:|---:|---:|---:|",
         ]
         for name, entry in scores.items():
             lines.append(
-                f"| {name} | {entry['parameters']:,} | {entry['steps']:,} | {entry['minutes']:.0f}"
+                f"| {name} | {entry['parameters']:,} | {entry['steps']:,}"
                 f" | {figures(entry[split])} |"
             )
         by_type = {name: entry[split]["per_type"] for name, entry in scores.items()}
@@ -414,19 +413,18 @@ def article_tables(scores: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def score_article(run: Path, data: Path) -> dict[str, Any]:
-    """Return a run's size, what its training took, its validation curve and its scores."""
+def score_article(run: Path, data: Path, minutes: float) -> dict[str, Any]:
+    """Return a run's size, steps, validation curve and scores.
+
+    An epoch counts as the share of the minutes that its steps were meant to take.
+    """
     history = runs.read_history(run)
-    training = runs.read_config(run).training
-    steps = training.steps_per_epoch or 0
-    seconds = [steps * training.batch_size / row["images_per_second"] for row in history]
     return {
         "parameters": runs.read_json(run / runs.NETWORK)["parameters"],
-        "steps": steps * len(history),
-        "minutes": sum(seconds) / 60,
+        "steps": (runs.read_config(run).training.steps_per_epoch or 0) * len(history),
         "curve": [
-            {"minutes": minutes / 60, "val_mse": row["val_loss"]}
-            for minutes, row in zip(itertools.accumulate(seconds), history, strict=True)
+            {"minutes": minutes * row["epoch"] / EPOCHS, "val_mse": row["val_loss"]}
+            for row in history
         ],
         **{split: evaluation.evaluate(run, split, root=str(data)) for split in SPLITS},
     }
@@ -515,7 +513,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             config: train_for(config, given.data, given.out, given.minutes)
             for config in given.configs
         }
-        scores = {config: score_article(run, given.data) for config, run in trained.items()}
+        scores = {
+            config: score_article(run, given.data, given.minutes) for config, run in trained.items()
+        }
         tables = article_tables(scores)
         draw_curves(given.out / f"{name}.png", scores)
     (given.out / f"{name}.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")

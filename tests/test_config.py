@@ -105,7 +105,7 @@ def test_overrides(load):
         "data.splits={train: [1], val: [2], test: []}",
         "training.patch_size=",
         "data.root=a=b",
-        "training.initial_weights='1e5'",
+        "training.initial_weights=['1e5']",
     )
     assert loaded.training.epochs == 5
     assert loaded.network.options["channels"] == 16
@@ -117,7 +117,7 @@ def test_overrides(load):
     assert loaded.data.options["splits"].train == [1]
     assert loaded.training.patch_size is None
     assert loaded.data.options["root"] == "a=b"
-    assert loaded.training.initial_weights == "1e5"
+    assert loaded.training.initial_weights == ["1e5"]
 
 
 def test_of_one_key_the_last_override_counts(load):
@@ -235,7 +235,7 @@ training:
         ("training.early_stopping.patience=0", "from 1 to 1000000. Received: 0."),
         ("training.precision=float", "Received: 'float'. Did you mean 'float32'?"),
         ("training.xla=true", "expected one of auto, on, off. Received: true."),
-        ("training.initial_weights=[a]", 'expected text, or null. Received: ["a"].'),
+        ("training.initial_weights=a", "expected a list of at least 1, each text, or null."),
         ("training.augmentation=yes", "expected keys and values (flips, rotations)."),
         ("network.channels=30", "expected a whole number of at least 8 and a multiple of 8."),
         ("network.fusion_softmax=stream", "expected one of channels, streams."),

@@ -125,7 +125,7 @@ def test_the_open_protocol_scores_a_model_by_level_and_type(tmp_path, tree):
 
 
 @pytest.mark.slow
-def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(tmp_path, tree):
+def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(script, tmp_path, tree):
     data = "data={name: tid2013, types: [1, 16]}"
     loaded = config.load(config.find("quickstart"), [data], root=str(tree))
     (tmp_path / "small.yaml").write_text(config.dump(loaded))
@@ -133,8 +133,14 @@ def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(tmp_path, 
     study(tmp_path, *arguments)
     [entry] = json.loads((tmp_path / "study" / "article-0.2-minutes.json").read_text()).values()
     assert len(entry["curve"]) == 30
+    [run] = (tmp_path / "study" / "0.2-minutes").iterdir()
+    history = runs.read_history(run)
+    rates = [row["images_per_second"] for row in history]
+    pictures = entry["steps"] / len(history) * script.BATCH_SIZE
+    seconds = sum(pictures / rate for rate in rates)
     # As far as a machine is the same from one second to the next.
-    assert 0.05 < entry["minutes"] < 0.8
+    assert 3 < seconds < 48
+    assert [point["minutes"] for point in entry["curve"]][::29] == pytest.approx([0.2 / 30, 0.2])
     assert set(entry["val"]["per_reference"]) == {f"i{number}" for number in range(21, 26)}
     assert "| small.yaml | 57,251 | " in (tmp_path / "study" / "article-0.2-minutes.md").read_text()
     assert (tmp_path / "study" / "article-0.2-minutes.png").is_file()

@@ -15,6 +15,7 @@ import shutil
 import signal
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
 def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
     first = train(load(), "small", tmp_path / "runs")
     rate = "training.learning_rate=1e-12"
-    run = train(load(rate, f"training.initial_weights={first.name}"), "small", tmp_path / "runs")
+    run = train(load(rate, f"training.initial_weights=[{first.name}]"), "small", tmp_path / "runs")
     for a, b in zip(
         weights.trained_network(first)[0].get_weights(),
         weights.trained_network(run)[0].get_weights(),
@@ -216,7 +217,7 @@ def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
         np.testing.assert_allclose(a, b, atol=1e-9)
     with pytest.raises(RunError, match="not the weights"):
         train(
-            load("network.channels=4", f"training.initial_weights={first.name}"),
+            load("network.channels=4", f"training.initial_weights=[{first.name}]"),
             "small",
             tmp_path / "runs",
         )
@@ -227,7 +228,7 @@ def test_initial_weights_come_from_a_model_that_comes_with_the_tool(load, tmp_pa
     network = json.dumps(runs.read_config(model).network.model_dump(mode="json"))
     config = load(
         f"network={network}",
-        f"training.initial_weights={model.name}",
+        f"training.initial_weights=[{model.name}]",
         "training.learning_rate=1e-12",
         "training.epochs=1",
         "validation.patch_size=32",
@@ -304,7 +305,7 @@ def test_an_interrupted_run_says_so(load, tmp_path: Path, monkeypatch: pytest.Mo
         (["data.splits.val=[]"], DataError, r"data\.splits\.val"),
         (["training.patch_size=64"], DataError, "at least the patch, 64 x 64"),
         (["data.types=[2]"], DataError, "all 4 of level 5 missing"),
-        (["training.initial_weights=none"], RunError, "no such run"),
+        (["training.initial_weights=[none]"], RunError, "no such run"),
     ],
 )
 def test_what_cannot_be_trained_leaves_no_run(
@@ -872,6 +873,36 @@ def test_pairs_made_meanwhile_train_and_go_on_bit_for_bit(
     best = min(runs.read_history(whole), key=lambda row: row["val_loss"])
     averages = checkpoints.path_of(whole, int(best["epoch"])) / checkpoints.AVERAGES
     assert (whole / runs.BEST_WEIGHTS).read_bytes() == averages.read_bytes()
+
+
+def test_the_worst_types_are_the_most_likely(load, tmp_path: Path, photographs: Path) -> None:
+    scores = tmp_path / "scores.json"
+
+    def write(**mse: float) -> None:
+        scores.write_text(json.dumps({"per_type": {k[1:]: {"mse": v} for k, v in mse.items()}}))
+
+    config = load(
+        f"training.synthesis={{photographs: {photographs}, types: [1, 16, 16],"
+        f" types_by_scores: {scores}}}",
+        "training.steps_per_epoch=1",
+    )
+    digests = set()
+    for worst in (0.006, 0.018):
+        write(_1=0.012, _5=0.1, _16=worst)
+        with closing(feed.of(config)) as fed:
+            assert fed.probabilities == pytest.approx(
+                [0.5, 0.25, 0.25] if worst == 0.006 else [0.25, 0.375, 0.375]
+            )
+            digests.add(fed.digest)
+    # A run does not go on with others.
+    assert len(digests) == 2
+    for wrong in ({"_1": 0.1}, {"_1": -1.0, "_16": 0.1}, {"_1": 0.0, "_16": 0.0}):
+        write(**wrong)
+        with pytest.raises(RunError, match=r"scores\.json: expected"):
+            feed.of(config)
+    scores.unlink()
+    with pytest.raises(RunError, match=r"scores\.json: damaged: No such file"):
+        feed.of(config)
 
 
 def test_synthesis_needs_an_end_of_the_epoch(load, photographs: Path) -> None:

@@ -124,15 +124,17 @@ class Synthesis(Section):
 
     `photographs` is a folder of pristine ones, each at least 512 x 384, and none of them, under
     whatever name, one that is validated or tested on. Each entry of `types` is as likely, and each
-    of `levels` (0: not distorted); what is listed twice is twice as likely. `pictures_per_step` new
-    pictures are made a step, and each is there to cut patches from until `window` newer ones are
-    made.
+    of `levels` (0: not distorted); what is listed twice is twice as likely. `types_by_scores`, a
+    file that `tidenhance eval` wrote, makes each type so many times as likely as its MSE there
+    says. `pictures_per_step` new pictures are made a step, and each is there to cut patches from
+    until `window` newer ones are made.
     """
 
     photographs: str
     types: Annotated[list[Annotated[int, Field(ge=1, le=24)]], Field(min_length=1)] = [
         *range(1, 25)
     ]
+    types_by_scores: str | None = None
     levels: Annotated[list[Annotated[int, Field(ge=0, le=5)]], Field(min_length=1)] = [*range(6)]
     pictures_per_step: PositiveFloat = 1.0
     window: Annotated[int, Field(ge=1, le=4096)] = 64
@@ -174,7 +176,11 @@ class CheckpointEvery(Section):
 
 
 class Training(Section):
-    """How the network is trained. `patch_size` null means whole pictures."""
+    """How the network is trained.
+
+    `patch_size` null means whole pictures. `initial_weights` are of one run, or of several whose
+    networks are parts of this one.
+    """
 
     epochs: Count
     steps_per_epoch: Count | None = None
@@ -194,7 +200,7 @@ class Training(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     xla: Literal["auto", "on", "off"] = "auto"
-    initial_weights: str | None = None
+    initial_weights: Annotated[list[str], Field(min_length=1)] | None = None
     cache_gib: Annotated[float, Field(ge=0)] = 4.0
 
 

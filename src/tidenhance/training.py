@@ -113,7 +113,7 @@ def resume(run: Path, config: Config) -> Path:
             if progress.pairs != fed.digest:
                 raise DataError(
                     "data: the pairs are no longer those that the run was begun with: some were"
-                    " added, removed or renamed."
+                    " added, removed or renamed, or are sampled by other scores."
                 )
             checkpoints.restore(network, path)
             progress = replace(progress, config=resolved.model_dump(mode="json"))
@@ -189,8 +189,9 @@ def _check_pictures(network: keras.Model, config: Config, fed: Feed) -> None:
 
 def _load_initial_weights(network: keras.Model, config: Config, folder: Path) -> None:
     if config.training.initial_weights is not None:
-        initial = runs.find_model(config.training.initial_weights, folder)
-        weights.load(network, initial / runs.BEST_WEIGHTS)
+        names = config.training.initial_weights
+        found = [runs.find_model(name, folder) / runs.BEST_WEIGHTS for name in names]
+        weights.load_initial(network, found)
 
 
 def _resolved(config: Config, provenance: Provenance | None) -> Config:
@@ -201,8 +202,12 @@ def _resolved(config: Config, provenance: Provenance | None) -> Config:
         data = data.model_copy(update={"root": str(Path(root).absolute())})
     training = config.training
     if training.synthesis is not None:
-        folder = str(Path(training.synthesis.photographs).absolute())
-        synthesis = training.synthesis.model_copy(update={"photographs": folder})
+        places = {
+            key: str(Path(place).absolute())
+            for key in ("photographs", "types_by_scores")
+            if (place := getattr(training.synthesis, key)) is not None
+        }
+        synthesis = training.synthesis.model_copy(update=places)
         training = training.model_copy(update={"synthesis": synthesis})
     return config.model_copy(update={"provenance": provenance, "data": data, "training": training})
 

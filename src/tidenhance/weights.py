@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,8 @@ from tidenhance import components, runs
 from tidenhance.config import Config
 from tidenhance.errors import RunError
 from tidenhance.files import replacing, reserve
+
+logger = logging.getLogger(__name__)
 
 # Beside each array HDF5 writes a name, a group and an index.
 BYTES_PER_ARRAY = 4096
@@ -81,17 +85,92 @@ def load(network: keras.Model, path: Path) -> None:
         raise RunError(f"{path}: not the weights of this {network.name}: {reason}") from error
 
 
+def load_initial(network: keras.Model, paths: Sequence[Path]) -> None:
+    """Load the weights of one or several networks that are parts of this one.
+
+    All that a file holds finds its place, by layer; what no file holds stays as it is, and is
+    logged.
+
+    Raises:
+        RunError: a file is missing or damaged, or holds what this network does not have, or what
+            another file holds too.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        joined = Path(folder) / "joined.weights.h5"
+        joined.touch()
+        write(network, joined)
+        own, found = _arrays(joined), dict[str, Path]()
+        for path in paths:
+            _copy_arrays(path, joined, own, found, network.name)
+        load(network, joined)
+    if len(found) < len(own):
+        logger.info(
+            "initial weights: %d of %d arrays; fresh: %s",
+            len(found),
+            len(own),
+            ", ".join(sorted({name.split("/")[1] for name in own.keys() - found.keys()})),
+        )
+
+
+def _copy_arrays(
+    source: Path,
+    target: Path,
+    own: Mapping[str, tuple[int, ...]],
+    found: dict[str, Path],
+    network: str,
+) -> None:
+    """Copy all arrays of a file over those of another, and note them as found."""
+    if not source.is_file():
+        raise RunError(f"{source}: no such file.")
+    try:
+        arrays = _arrays(source)
+        for name, shape in arrays.items():
+            if name not in own:
+                raise ValueError(f"it has no {name}")
+            if shape != own[name]:
+                raise ValueError(f"expected {name} of shape {own[name]}. Received: {shape}")
+            if name in found:
+                raise ValueError(f"{name} is in {found[name]} too")
+        with h5py.File(source, "r") as read, h5py.File(target, "r+") as written:
+            for name in arrays:
+                values = read[name][()]
+                if not np.isfinite(values).all():
+                    raise ValueError(f"{name} is not finite")
+                written[name][()] = values
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise RunError(
+            f"{source}: not the weights of a part of this {network}: {reason}"
+        ) from error
+    found |= dict.fromkeys(arrays, source)
+
+
 def check_arrays(path: Path, variables: Iterable[keras.Variable]) -> None:
     """Check, before any of it is read, that an HDF5 file holds arrays as these variables need.
-
-    A stranger's file may announce arrays of any size, or be made of links to other files.
 
     Raises:
         OSError: the file is damaged, or not HDF5.
         ValueError: it holds something else.
     """
     expected = Counter(tuple(variable.shape) for variable in variables)
-    found: Counter[tuple[int, ...]] = Counter()
+    found = Counter(_arrays(path).values())
+    if found != expected:
+        shape = next(iter((found - expected) + (expected - found)))
+        raise ValueError(
+            f"expected {expected[shape]} arrays of shape {shape}. Received: {found[shape]}"
+        )
+
+
+def _arrays(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return name and shape of each array of an HDF5 file, without reading any.
+
+    A stranger's file may announce arrays of any size, or be made of links to other files.
+
+    Raises:
+        OSError: the file is damaged, or not HDF5.
+        ValueError: it holds links or something else than numbers.
+    """
+    found: dict[str, tuple[int, ...]] = {}
     problems: list[str] = []
 
     # What is raised in these, h5py does not survive.
@@ -106,18 +185,14 @@ def check_arrays(path: Path, variables: Iterable[keras.Variable]) -> None:
             problems.append(f"{name} lies in other files")
         if item.dtype.kind not in "fiu":
             problems.append(f"{name} holds {item.dtype} in place of numbers")
-        found[item.shape] += 1
+        found[name] = item.shape
 
     with h5py.File(path, "r") as file:
         file.visititems_links(check_link)
         file.visititems(check_item)
     if problems:
         raise ValueError(problems[0])
-    if found != expected:
-        shape = next(iter((found - expected) + (expected - found)))
-        raise ValueError(
-            f"expected {expected[shape]} arrays of shape {shape}. Received: {found[shape]}"
-        )
+    return found
 
 
 def _without_optimiser(network: keras.Model) -> keras.Model:

@@ -72,6 +72,14 @@ def test_types_and_levels_are_those_asked_for_and_described(folder: Path) -> Non
     assert set(levels) == {0, 5}
 
 
+def test_types_are_as_likely_as_asked_for(folder: Path) -> None:
+    made = of(folder, types=(1, 16, 5), probabilities=(0.75, 0.25, 0.0))
+    types = [made.distortion(number)[0] for number in range(400)]
+    # Within five standard deviations.
+    assert types.count(1) / 400 == pytest.approx(0.75, abs=0.11)
+    assert types.count(5) == 0
+
+
 def test_a_picture_shows_a_part_of_the_photograph(folder: Path, photograph: np.ndarray) -> None:
     made = of(folder, levels=(0,))
     small = [n for n in range(64) if made.photograph(n).name == "small.bmp"]

@@ -39,12 +39,14 @@ class Stream:
         types: numbers of distortion types; each entry is as likely.
         levels: levels, 1 to 5, and 0 for no distortion; each entry is as likely.
         seed: what all random choices follow from.
+        probabilities: of each entry of `types`, if they are not alike.
     """
 
     photographs: tuple[Path, ...]
     types: tuple[int, ...]
     levels: tuple[int, ...]
     seed: int
+    probabilities: tuple[float, ...] | None = None
 
     def photograph(self, number: int) -> Path:
         """Return the photograph that picture number `number` is cut from."""
@@ -54,7 +56,8 @@ class Stream:
     def distortion(self, number: int) -> tuple[int, int]:
         """Return the type and the level of picture number `number`."""
         random = np.random.default_rng([self.seed, number, 0])
-        return int(random.choice(self.types)), int(random.choice(self.levels))
+        distortion = random.choice(self.types, p=self.probabilities)
+        return int(distortion), int(random.choice(self.levels))
 
     def describe(self, number: int) -> str:
         """Return what picture number `number` is, for errors."""

@@ -19,14 +19,14 @@ def predicted_transform(inputs: KerasTensor) -> KerasTensor:
     # In half precision a picture's mean is too coarse.
     precise = {"dtype": "float32"}
     features = []
-    x = layers.Conv2D(32, 4, strides=4, activation="relu", **precise)(inputs)  # (B, H/4, W/4, 32)
+    x = ColourConv2D(32, 4, strides=4, activation="relu", **precise)(inputs)  # (B, H/4, W/4, 32)
     features += _pooled(x)
-    x = layers.Conv2D(64, 4, strides=4, activation="relu", **precise)(x)  # (B, H/16, W/16, 64)
-    x = layers.Conv2D(64, 3, padding="same", activation="relu", **precise)(x)
+    x = ColourConv2D(64, 4, strides=4, activation="relu", **precise)(x)  # (B, H/16, W/16, 64)
+    x = ColourConv2D(64, 3, padding="same", activation="relu", **precise)(x)
     x = layers.Concatenate(**precise)(features + _pooled(x))  # (B, 192)
     for _ in range(2):
-        x = layers.Dense(128, activation="relu", **precise)(x)
-    return layers.Dense(13, kernel_initializer="zeros", **precise)(x)
+        x = ColourDense(128, activation="relu", **precise)(x)
+    return ColourDense(13, kernel_initializer="zeros", **precise)(x)
 
 
 def _pooled(x: KerasTensor) -> list[KerasTensor]:
@@ -34,6 +34,18 @@ def _pooled(x: KerasTensor) -> list[KerasTensor]:
         pooling(dtype="float32")(x)
         for pooling in (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D)
     ]
+
+
+# Files of weights count layers of each class. With classes of its own, what predicts the transform
+# has the same names in a network that has more layers.
+@keras.saving.register_keras_serializable("tidenhance")
+class ColourConv2D(layers.Conv2D):
+    """A convolution of what predicts a `ColourTransform`."""
+
+
+@keras.saving.register_keras_serializable("tidenhance")
+class ColourDense(layers.Dense):
+    """A dense layer of what predicts a `ColourTransform`."""
 
 
 @keras.saving.register_keras_serializable("tidenhance")
