@@ -441,7 +441,7 @@ def draw_curves(path: Path, scores: dict[str, dict[str, Any]]) -> None:
             label=name,
         )
     axes.set(
-        xlabel="minutes of training",
+        xlabel="minutes of training, by the steps that they were meant for",
         ylabel="validation MSE, central 128-pixel crops",
         yscale="log",
     )

@@ -235,7 +235,11 @@ training:
         ("training.early_stopping.patience=0", "from 1 to 1000000. Received: 0."),
         ("training.precision=float", "Received: 'float'. Did you mean 'float32'?"),
         ("training.xla=true", "expected one of auto, on, off. Received: true."),
-        ("training.initial_weights=a", "expected a list of at least 1, each text, or null."),
+        ("training.initial_weights=[5]", "initial_weights.0: expected text. Received: 5."),
+        (
+            "training.initial_weights=5",
+            "expected text, or a list of at least 1, each text, or null. Received: 5.",
+        ),
         ("training.augmentation=yes", "expected keys and values (flips, rotations)."),
         ("network.channels=30", "expected a whole number of at least 8 and a multiple of 8."),
         ("network.fusion_softmax=stream", "expected one of channels, streams."),

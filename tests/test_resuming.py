@@ -37,6 +37,8 @@ def test_keys_that_came_later_have_their_defaults() -> None:
     training = {key: value for key, value in BEGUN["training"].items() if key != "optimizer"}
     older = BEGUN | {"training": training}
     resuming.check_unchanged(older, load())
+    text = BEGUN | {"training": BEGUN["training"] | {"initial_weights": "a run"}}
+    resuming.check_unchanged(text, load("training.initial_weights=[a run]"))
     with pytest.raises(ConfigError, match=r"beta_1: the run was begun with 0\.9\. Received: 0\.5"):
         resuming.check_unchanged(older, load("training.optimizer.beta_1=0.5"))
 

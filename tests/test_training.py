@@ -208,7 +208,7 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(
 def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
     first = train(load(), "small", tmp_path / "runs")
     rate = "training.learning_rate=1e-12"
-    run = train(load(rate, f"training.initial_weights=[{first.name}]"), "small", tmp_path / "runs")
+    run = train(load(rate, f"training.initial_weights={first.name}"), "small", tmp_path / "runs")
     for a, b in zip(
         weights.trained_network(first)[0].get_weights(),
         weights.trained_network(run)[0].get_weights(),
@@ -217,10 +217,20 @@ def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
         np.testing.assert_allclose(a, b, atol=1e-9)
     with pytest.raises(RunError, match="not the weights"):
         train(
-            load("network.channels=4", f"training.initial_weights=[{first.name}]"),
+            load("network.channels=4", f"training.initial_weights={first.name}"),
             "small",
             tmp_path / "runs",
         )
+
+
+def test_what_stays_fresh_is_in_the_log(load, tmp_path: Path, monkeypatch, caplog) -> None:
+    caplog.set_level("INFO")
+    first = train(load("training.epochs=1"), "small", tmp_path / "runs")
+    monkeypatch.setattr(weights, "load_initial", lambda *_: ["dense", "dense_1"])
+    config = load("training.epochs=1", f"training.initial_weights={first.name}")
+    run = train(config, "small", tmp_path / "runs")
+    line = "not among the initial weights, and fresh: dense, dense_1"
+    assert line in (run / runs.LOG).read_text()
 
 
 def test_initial_weights_come_from_a_model_that_comes_with_the_tool(load, tmp_path: Path) -> None:
@@ -305,7 +315,7 @@ def test_an_interrupted_run_says_so(load, tmp_path: Path, monkeypatch: pytest.Mo
         (["data.splits.val=[]"], DataError, r"data\.splits\.val"),
         (["training.patch_size=64"], DataError, "at least the patch, 64 x 64"),
         (["data.types=[2]"], DataError, "all 4 of level 5 missing"),
-        (["training.initial_weights=[none]"], RunError, "no such run"),
+        (["training.initial_weights=none"], RunError, "no such run"),
     ],
 )
 def test_what_cannot_be_trained_leaves_no_run(
@@ -877,32 +887,47 @@ def test_pairs_made_meanwhile_train_and_go_on_bit_for_bit(
 
 def test_the_worst_types_are_the_most_likely(load, tmp_path: Path, photographs: Path) -> None:
     scores = tmp_path / "scores.json"
-
-    def write(**mse: float) -> None:
-        scores.write_text(json.dumps({"per_type": {k[1:]: {"mse": v} for k, v in mse.items()}}))
-
-    config = load(
-        f"training.synthesis={{photographs: {photographs}, types: [1, 16, 16],"
-        f" types_by_scores: {scores}}}",
-        "training.steps_per_epoch=1",
+    mse = {"1": 0.01, "5": 0.03, "16": 1e-9}
+    scores.write_text(json.dumps({"per_type": {n: {"mse": value} for n, value in mse.items()}}))
+    synthesis = f"{{photographs: {photographs}, types: [1, 5, 5, 16], types_by_mse: {scores}}}"
+    config = load(f"training.synthesis={synthesis}", "training.steps_per_epoch=1")
+    assert config.training.synthesis.probabilities == pytest.approx(
+        [1 / 7, 3 / 7, 3 / 7, 0], abs=1e-7
     )
-    digests = set()
-    for worst in (0.006, 0.018):
-        write(_1=0.012, _5=0.1, _16=worst)
-        with closing(feed.of(config)) as fed:
-            assert fed.probabilities == pytest.approx(
-                [0.5, 0.25, 0.25] if worst == 0.006 else [0.25, 0.375, 0.375]
-            )
-            digests.add(fed.digest)
-    # A run does not go on with others.
-    assert len(digests) == 2
-    for wrong in ({"_1": 0.1}, {"_1": -1.0, "_16": 0.1}, {"_1": 0.0, "_16": 0.0}):
-        write(**wrong)
-        with pytest.raises(RunError, match=r"scores\.json: expected"):
-            feed.of(config)
+    with closing(feed.of(config)) as fed:
+        names = [name for number in range(40) for name in fed.names(number)]
+    assert len(names) == 80
+    assert not any("(type 16," in name for name in names)
+    # Kept with the config, whatever becomes of the file.
     scores.unlink()
-    with pytest.raises(RunError, match=r"scores\.json: damaged: No such file"):
-        feed.of(config)
+    dumped = tmp_path / "dumped.yaml"
+    dumped.write_text(configs.dump(config))
+    assert configs.load(dumped, environment={}) == config
+
+
+@pytest.mark.parametrize(
+    ("scores", "problem"),
+    [
+        ('{"per_type": {"1": {"mse": 0.1}}}', "above 0 for each of types: 16 has 0"),
+        ('{"per_type": {"1": {"mse": 1e999}}}', r"types_by_mse\.0: expected a number"),
+        ('{"per_type": {"16": {"mse": [0.1]}}}', r"types_by_mse\.15: expected a number"),
+        (
+            '{"per_type": {"16": {}}}',
+            r"types_by_mse: expected scores .* Received: '.*scores\.json'",
+        ),
+        ('{"per_type": 5}', "expected scores that tidenhance eval wrote: there are none in it"),
+        ("[" * 100_000, "expected scores that tidenhance eval wrote: there are none in it"),
+        (None, "expected scores that tidenhance eval wrote: No such file or directory"),
+    ],
+)
+def test_other_files_than_scores_are_refused(
+    load, tmp_path: Path, scores: str | None, problem: str
+) -> None:
+    if scores is not None:
+        (tmp_path / "scores.json").write_text(scores)
+    synthesis = f"{{photographs: x, types: [1, 16], types_by_mse: {tmp_path / 'scores.json'}}}"
+    with pytest.raises(ConfigError, match=problem):
+        load(f"training.synthesis={synthesis}", "training.steps_per_epoch=1")
 
 
 def test_synthesis_needs_an_end_of_the_epoch(load, photographs: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -50,6 +51,28 @@ def _file_name(name: str) -> str:
             f" at most {MAX_NAME_BYTES} bytes"
         )
     return name
+
+
+def _mse_of_types(value: Any) -> Any:
+    """Return the MSE of types 1 to 24 in a file of scores, 0 where it has none."""
+    if not isinstance(value, str):
+        return value
+    try:
+        scores = json.loads(Path(value).read_text(encoding="utf-8"))["per_type"]
+        return [scores[str(n)]["mse"] if str(n) in scores else 0.0 for n in range(1, 25)]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or "there are none in it"
+        raise ValueError(f"expected scores that tidenhance eval wrote: {reason}") from error
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+_OfTypes = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=24, max_length=24)]
+OfTypes = Annotated[_OfTypes, BeforeValidator(_mse_of_types, json_schema_input_type=str | _OfTypes)]
+_Names = Annotated[list[str], Field(min_length=1)]
+Names = Annotated[_Names, BeforeValidator(_listed, json_schema_input_type=str | _Names)]
 
 
 class Section(BaseModel):
@@ -124,9 +147,9 @@ class Synthesis(Section):
 
     `photographs` is a folder of pristine ones, each at least 512 x 384, and none of them, under
     whatever name, one that is validated or tested on. Each entry of `types` is as likely, and each
-    of `levels` (0: not distorted); what is listed twice is twice as likely. `types_by_scores`, a
-    file that `tidenhance eval` wrote, makes each type so many times as likely as its MSE there
-    says. `pictures_per_step` new pictures are made a step, and each is there to cut patches from
+    of `levels` (0: not distorted); what is listed twice is twice as likely. `types_by_mse`, the
+    scores that `tidenhance eval` wrote or 24 numbers, makes each type as likely as its MSE is
+    large. `pictures_per_step` new pictures are made a step, and each is there to cut patches from
     until `window` newer ones are made.
     """
 
@@ -134,11 +157,26 @@ class Synthesis(Section):
     types: Annotated[list[Annotated[int, Field(ge=1, le=24)]], Field(min_length=1)] = [
         *range(1, 25)
     ]
-    types_by_scores: str | None = None
+    types_by_mse: OfTypes | None = None
     levels: Annotated[list[Annotated[int, Field(ge=0, le=5)]], Field(min_length=1)] = [*range(6)]
     pictures_per_step: PositiveFloat = 1.0
     window: Annotated[int, Field(ge=1, le=4096)] = 64
     processes: Count | None = None
+
+    @model_validator(mode="after")
+    def _types_are_likely(self) -> Synthesis:
+        for number, probability in zip(self.types, self.probabilities or (), strict=False):
+            if not probability:
+                raise ValueError(f"expected types_by_mse above 0 for each of types: {number} has 0")
+        return self
+
+    @property
+    def probabilities(self) -> list[float] | None:
+        """How likely each entry of `types` is, if they are not alike."""
+        if self.types_by_mse is None:
+            return None
+        errors = [self.types_by_mse[number - 1] for number in self.types]
+        return [error / (sum(errors) or 1.0) for error in errors]
 
 
 class LaterPatchSize(Section):
@@ -200,7 +238,7 @@ class Training(Section):
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     device: Literal["auto", "cpu", "gpu"] = "auto"
     xla: Literal["auto", "on", "off"] = "auto"
-    initial_weights: Annotated[list[str], Field(min_length=1)] | None = None
+    initial_weights: Names | None = None
     cache_gib: Annotated[float, Field(ge=0)] = 4.0
 
 

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
-from tidenhance import components, runs, weights
+from tidenhance import components, weights
 from tidenhance.config import Config, Synthesis
 from tidenhance.data import pipeline, stream, workers
 from tidenhance.data.pairs import Pair, Pairs
-from tidenhance.errors import DataError, RunError, printable
+from tidenhance.errors import DataError, printable
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,6 @@ class Feed:
         pictures: pictures of an epoch.
         names: returns what the pictures of the training batch of the given number are called.
         close: ends what the feed has running.
-        probabilities: of each entry of `training.synthesis.types`, if they are not alike.
     """
 
     pairs: Pairs
@@ -43,17 +41,12 @@ class Feed:
     pictures: int
     names: Callable[[int], list[str]]
     close: Callable[[], None] = lambda: None
-    probabilities: tuple[float, ...] | None = None
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the pairs' names, in order, and of the probabilities if there are any."""
-        data: dict[str, Any] = {
-            split: [pair.name for pair in some] for split, some in self.pairs.items()
-        }
-        if self.probabilities is not None:
-            data["probabilities"] = self.probabilities
-        return hashlib.sha256(json.dumps(data).encode()).hexdigest()
+        """SHA-256 of the pairs' names, in order."""
+        names = {split: [pair.name for pair in some] for split, some in self.pairs.items()}
+        return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
 def of(config: Config) -> Feed:
@@ -62,7 +55,6 @@ def of(config: Config) -> Feed:
     Raises:
         DataError: pairs or photographs are missing, or do not suit the config.
         ImageError: a picture cannot be read.
-        RunError: scores to sample by cannot be read.
     """
     pairs = _pairs(config)
     validation = pipeline.validation(
@@ -142,13 +134,12 @@ def _of_stream(
     validation: Callable[[int], tf.data.Dataset],
 ) -> Feed:
     training, steps = config.training, config.training.steps_per_epoch or 1
-    probabilities = _probabilities(synthesis)
     made = stream.Stream(
         tuple(pair.reference for pair in pairs["train"] if isinstance(pair.reference, Path)),
         tuple(synthesis.types),
         tuple(synthesis.levels),
         config.seed,
-        probabilities,
+        synthesis.probabilities,
     )
     executor = workers.executor(synthesis.processes or os.cpu_count() or 1, ignore_terminate=True)
 
@@ -171,26 +162,7 @@ def _of_stream(
         pictures=steps * training.batch_size,
         names=names,
         close=lambda: workers.end(executor),
-        probabilities=probabilities,
     )
-
-
-def _probabilities(synthesis: Synthesis) -> tuple[float, ...] | None:
-    """Return how likely each entry of `types` is by `types_by_scores`, if that is given."""
-    if synthesis.types_by_scores is None:
-        return None
-    path = Path(synthesis.types_by_scores)
-    scores: Any = runs.read_json(path).get("per_type")
-    try:
-        errors = np.array([scores[str(number)]["mse"] for number in synthesis.types], np.float64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"{printable(path)}: expected scores, as tidenhance eval writes them, with the MSE of"
-            f" each of training.synthesis.types. Received: no {error}."
-        ) from error
-    if not (np.isfinite(errors).all() and errors.min() >= 0 and errors.sum() > 0):
-        raise RunError(f"{printable(path)}: expected MSEs of at least 0, and one above it.")
-    return tuple((errors / errors.sum()).tolist())
 
 
 def _cut(config: Config, steps: int) -> dict[str, Any]:

@@ -17,7 +17,6 @@ FREE = (
     "training.xla",
     "training.steps_per_execution",
     "training.synthesis.photographs",
-    "training.synthesis.types_by_scores",
     "training.synthesis.processes",
     "training.cache_gib",
     "data.root",

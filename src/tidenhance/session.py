@@ -144,7 +144,7 @@ class Session:
     def _advice(self) -> str:
         return (
             "Try a lower training.learning_rate, or training.precision=float32. The weights of the"
-            f" best epoch are kept; training.initial_weights=[{self.run}] starts from them."
+            f" best epoch are kept; training.initial_weights={self.run} starts from them."
         )
 
 

@@ -66,7 +66,7 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         WriteError: a file of the run cannot be written.
     """
     used, fed, network = _prepare(config)
-    _load_initial_weights(network, config, folder)
+    fresh = _load_initial_weights(network, config, folder)
     started = datetime.now().astimezone()
     run = runs.create(folder, config_name, started)
     with _working_on(run):
@@ -75,6 +75,7 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         write_text(run / runs.CONFIG, config_module.dump(resolved))
         logger.info("run: %s", run)
         logger.info("device: %s", used.name)
+        _log_fresh(fresh)
         with closing(fed):
             session.fit(network, resolved, run, fed, _beginning(resolved, fed), used.kind)
         export.onnx_beside(run)
@@ -106,14 +107,14 @@ def resume(run: Path, config: Config) -> Path:
             resuming.check_unchanged(before.model_dump(mode="json"), resolved)
             logger.info("no checkpoint yet: training from the beginning")
             progress = _beginning(resolved, fed)
-            _load_initial_weights(network, config, run.parent)
+            _log_fresh(_load_initial_weights(network, config, run.parent))
         else:
             path, progress = found
             resuming.check_unchanged(progress.config, resolved)
             if progress.pairs != fed.digest:
                 raise DataError(
                     "data: the pairs are no longer those that the run was begun with: some were"
-                    " added, removed or renamed, or are sampled by other scores."
+                    " added, removed or renamed."
                 )
             checkpoints.restore(network, path)
             progress = replace(progress, config=resolved.model_dump(mode="json"))
@@ -187,11 +188,17 @@ def _check_pictures(network: keras.Model, config: Config, fed: Feed) -> None:
         validation.check_shape(config, found, section)
 
 
-def _load_initial_weights(network: keras.Model, config: Config, folder: Path) -> None:
-    if config.training.initial_weights is not None:
-        names = config.training.initial_weights
-        found = [runs.find_model(name, folder) / runs.BEST_WEIGHTS for name in names]
-        weights.load_initial(network, found)
+def _load_initial_weights(network: keras.Model, config: Config, folder: Path) -> list[str]:
+    """Return the layers that stay fresh although there are initial weights."""
+    if config.training.initial_weights is None:
+        return []
+    found = [runs.find_model(name, folder) for name in config.training.initial_weights]
+    return weights.load_initial(network, [run / runs.BEST_WEIGHTS for run in found])
+
+
+def _log_fresh(layers: list[str]) -> None:
+    if layers:
+        logger.info("not among the initial weights, and fresh: %s", ", ".join(layers))
 
 
 def _resolved(config: Config, provenance: Provenance | None) -> Config:
@@ -202,12 +209,8 @@ def _resolved(config: Config, provenance: Provenance | None) -> Config:
         data = data.model_copy(update={"root": str(Path(root).absolute())})
     training = config.training
     if training.synthesis is not None:
-        places = {
-            key: str(Path(place).absolute())
-            for key in ("photographs", "types_by_scores")
-            if (place := getattr(training.synthesis, key)) is not None
-        }
-        synthesis = training.synthesis.model_copy(update=places)
+        folder = str(Path(training.synthesis.photographs).absolute())
+        synthesis = training.synthesis.model_copy(update={"photographs": folder})
         training = training.model_copy(update={"synthesis": synthesis})
     return config.model_copy(update={"provenance": provenance, "data": data, "training": training})
 

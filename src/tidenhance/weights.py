@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import tempfile
 import warnings
@@ -14,13 +13,12 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from tidenhance import components, runs
 from tidenhance.config import Config
 from tidenhance.errors import RunError
 from tidenhance.files import replacing, reserve
-
-logger = logging.getLogger(__name__)
 
 # Beside each array HDF5 writes a name, a group and an index.
 BYTES_PER_ARRAY = 4096
@@ -85,64 +83,67 @@ def load(network: keras.Model, path: Path) -> None:
         raise RunError(f"{path}: not the weights of this {network.name}: {reason}") from error
 
 
-def load_initial(network: keras.Model, paths: Sequence[Path]) -> None:
+def load_initial(network: keras.Model, paths: Sequence[Path]) -> list[str]:
     """Load the weights of one or several networks that are parts of this one.
 
-    All that a file holds finds its place, by layer; what no file holds stays as it is, and is
-    logged.
+    Returns:
+        the layers that no file holds, and which stay as they are, by the names that files have
+        for them.
 
     Raises:
-        RunError: a file is missing or damaged, or holds what this network does not have, or what
-            another file holds too.
+        RunError: a file is missing or damaged, or holds what this network does not have, a layer
+            in part, or what another file holds too.
+        WriteError: there is no room for a temporary file.
     """
     with tempfile.TemporaryDirectory() as folder:
         joined = Path(folder) / "joined.weights.h5"
-        joined.touch()
-        write(network, joined)
-        own, found = _arrays(joined), dict[str, Path]()
+        save(network, joined)
+        own, found = _arrays(joined), dict[str, NDArray[np.float32]]()
         for path in paths:
-            _copy_arrays(path, joined, own, found, network.name)
+            arrays = _part(path, own, network.name)
+            twice = found.keys() & arrays.keys()
+            if twice:
+                raise RunError(f"{path}: {min(twice)} is in an earlier one of the initial weights.")
+            found |= arrays
+        with h5py.File(joined, "r+") as file:
+            for name, values in found.items():
+                file[name][()] = values
         load(network, joined)
-    if len(found) < len(own):
-        logger.info(
-            "initial weights: %d of %d arrays; fresh: %s",
-            len(found),
-            len(own),
-            ", ".join(sorted({name.split("/")[1] for name in own.keys() - found.keys()})),
-        )
+    return sorted({_layer(name) for name in own.keys() - found.keys()})
 
 
-def _copy_arrays(
-    source: Path,
-    target: Path,
-    own: Mapping[str, tuple[int, ...]],
-    found: dict[str, Path],
-    network: str,
-) -> None:
-    """Copy all arrays of a file over those of another, and note them as found."""
-    if not source.is_file():
-        raise RunError(f"{source}: no such file.")
+def _part(
+    path: Path, own: Mapping[str, tuple[int, ...]], network: str
+) -> dict[str, NDArray[np.float32]]:
+    """Return the arrays of a file, which are those of some of a network's layers."""
+    if not path.is_file():
+        raise RunError(f"{path}: no such file.")
     try:
-        arrays = _arrays(source)
+        arrays = _arrays(path)
+        if not arrays:
+            raise ValueError("it holds no arrays")
         for name, shape in arrays.items():
             if name not in own:
                 raise ValueError(f"it has no {name}")
             if shape != own[name]:
                 raise ValueError(f"expected {name} of shape {own[name]}. Received: {shape}")
-            if name in found:
-                raise ValueError(f"{name} is in {found[name]} too")
-        with h5py.File(source, "r") as read, h5py.File(target, "r+") as written:
-            for name in arrays:
-                values = read[name][()]
-                if not np.isfinite(values).all():
-                    raise ValueError(f"{name} is not finite")
-                written[name][()] = values
+        layers = set(map(_layer, arrays))
+        missing = [name for name in own.keys() - arrays.keys() if _layer(name) in layers]
+        if missing:
+            raise ValueError(f"{min(missing)} is missing")
+        with h5py.File(path, "r") as file, np.errstate(over="ignore"):
+            values = {name: file[name][()].astype(np.float32) for name in arrays}
+        for name, value in values.items():
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} is not finite")
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = str(error).partition("\n")[0]
-        raise RunError(
-            f"{source}: not the weights of a part of this {network}: {reason}"
-        ) from error
-    found |= dict.fromkeys(arrays, source)
+        raise RunError(f"{path}: not the weights of a part of this {network}: {reason}") from error
+    return values
+
+
+def _layer(name: str) -> str:
+    return name.removeprefix("layers/").rpartition("/vars/")[0]
 
 
 def check_arrays(path: Path, variables: Iterable[keras.Variable]) -> None:

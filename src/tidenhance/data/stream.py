@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Stream:
     types: tuple[int, ...]
     levels: tuple[int, ...]
     seed: int
-    probabilities: tuple[float, ...] | None = None
+    probabilities: Sequence[float] | None = None
 
     def photograph(self, number: int) -> Path:
         """Return the photograph that picture number `number` is cut from."""

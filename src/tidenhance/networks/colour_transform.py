@@ -13,8 +13,8 @@ SIZE_MULTIPLE = 16
 def build() -> keras.Model:
     """Return a network that undoes what one affine transform of colours undoes.
 
-    It is what `nafnet` with `colour_transform` ends in; trained alone it learns in minutes what
-    takes hours with the rest. Sources are named there, at `predicted_transform`.
+    It is what `nafnet` with `colour_transform` ends in, to be trained alone; that network may then
+    start from it. Sources are named at `_colour_transform.predicted_transform`.
 
     Returns:
         A network from float32 (B, H, W, 3) in [0, 1] to float32 (B, H, W, 3), unbounded. H and W
