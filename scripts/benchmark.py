@@ -219,8 +219,8 @@ class Bench:
         options = ["validation.patch_size=32", *synthesis]
         if self.short:
             options += ["training.patch_size=32", "training.later_patch_sizes=[]"]
-        trained = self.train("nafnet-open", 8 if self.short else 200, *options)
-        self.waiting("nafnet-open, pictures made meanwhile", trained)
+        trained = self.train("nafnet-open-patches", 8 if self.short else 200, *options)
+        self.waiting("nafnet-open-patches, pictures made meanwhile", trained)
 
     def steps(self) -> None:
         shapes = [[4, 128, 128, 3], [1, 384, 512, 3]]
