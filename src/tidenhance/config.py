@@ -69,8 +69,12 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-_OfTypes = Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=24, max_length=24)]
-OfTypes = Annotated[_OfTypes, BeforeValidator(_mse_of_types, json_schema_input_type=str | _OfTypes)]
+_MSEOfTypes = Annotated[
+    list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=24, max_length=24)
+]
+MSEOfTypes = Annotated[
+    _MSEOfTypes, BeforeValidator(_mse_of_types, json_schema_input_type=str | _MSEOfTypes)
+]
 _Names = Annotated[list[str], Field(min_length=1)]
 Names = Annotated[_Names, BeforeValidator(_listed, json_schema_input_type=str | _Names)]
 
@@ -157,7 +161,7 @@ class Synthesis(Section):
     types: Annotated[list[Annotated[int, Field(ge=1, le=24)]], Field(min_length=1)] = [
         *range(1, 25)
     ]
-    types_by_mse: OfTypes | None = None
+    types_by_mse: MSEOfTypes | None = None
     levels: Annotated[list[Annotated[int, Field(ge=0, le=5)]], Field(min_length=1)] = [*range(6)]
     pictures_per_step: PositiveFloat = 1.0
     window: Annotated[int, Field(ge=1, le=4096)] = 64
@@ -176,7 +180,8 @@ class Synthesis(Section):
         if self.types_by_mse is None:
             return None
         errors = [self.types_by_mse[number - 1] for number in self.types]
-        return [error / (sum(errors) or 1.0) for error in errors]
+        total = sum(errors) or 1.0
+        return [error / total for error in errors]
 
 
 class LaterPatchSize(Section):
