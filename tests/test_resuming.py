@@ -43,6 +43,14 @@ def test_keys_that_came_later_have_their_defaults() -> None:
         resuming.check_unchanged(older, load("training.optimizer.beta_1=0.5"))
 
 
+def test_options_that_came_later_have_their_defaults() -> None:
+    begun = load("network={name: nafnet}").model_dump(mode="json")
+    older = begun | {"network": {"name": "nafnet", "width": 16}}
+    resuming.check_unchanged(older, load("network={name: nafnet}"))
+    with pytest.raises(ConfigError, match=r"middle_blocks: the run was begun with 1\. Received: 2"):
+        resuming.check_unchanged(older, load("network={name: nafnet, middle_blocks: 2}"))
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -482,6 +482,7 @@ def synthesise_data(
     ] = None,
 ) -> None:
     """Make a tree in TID2013's layout from pristine photographs."""
+    from tidenhance import workers as processes
     from tidenhance.data import synthesis
     from tidenhance.data.datasets import tid2013
 
@@ -494,7 +495,7 @@ def synthesise_data(
         types=chosen_types,
         levels=chosen_levels,
         seed=seed,
-        workers=workers or os.cpu_count() or 1,
+        workers=workers or processes.available_cores(),
     )
     with _progress("synthesising") as progress, closing(made):
         for done, total in made:

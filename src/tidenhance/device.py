@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 import tensorflow as tf
 
+from tidenhance import workers
 from tidenhance.errors import DeviceError
 
 MANY_LAYERS = 300
@@ -66,7 +66,7 @@ def use(requested: Requested) -> Used:
     kind = decide(requested, len(gpus))
     if kind == "cpu":
         tf.config.set_visible_devices([], "GPU")
-        return Used(kind, f"CPU, {os.cpu_count()} cores")
+        return Used(kind, f"CPU, {workers.available_cores()} cores")
     for gpu in gpus:
         tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])

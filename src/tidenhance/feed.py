@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from tidenhance import components, weights
+from tidenhance import components, weights, workers
 from tidenhance.config import Config, Synthesis
-from tidenhance.data import pipeline, stream, workers
+from tidenhance.data import pipeline, stream
 from tidenhance.data.pairs import Pair, Pairs
 from tidenhance.errors import DataError, printable
 
@@ -141,7 +140,9 @@ def _of_stream(
         config.seed,
         synthesis.probabilities,
     )
-    executor = workers.executor(synthesis.processes or os.cpu_count() or 1, ignore_terminate=True)
+    executor = workers.executor(
+        synthesis.processes or workers.available_cores(), ignore_terminate=True
+    )
 
     def names(number: int) -> list[str]:
         first = stream.first_of_window(number, synthesis.pictures_per_step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tidenhance import mistakes
-from tidenhance.config import Config
+from tidenhance.config import COMPONENTS, Config, checked
 from tidenhance.errors import ConfigError
 
 # How long, how safely, where and how fast a run trains.
@@ -38,9 +38,7 @@ def check_unchanged(before: dict[str, Any], config: Config) -> None:
     free = list(FREE)
     if config.training.learning_rate_schedule.cosine_decay is None:
         free.append("training.epochs")
-    # Keys that came after the run was begun have their defaults.
-    begun_with = Config.model_validate(before).model_dump(mode="json")
-    old, new = (_flat(data) for data in (begun_with, config.model_dump(mode="json")))
+    old, new = (_flat(data) for data in (_with_defaults(before), config.model_dump(mode="json")))
     changed = [
         f"{key}: the run was begun with {mistakes.shown(old.get(key))}."
         f" Received: {mistakes.shown(new.get(key))}."
@@ -51,6 +49,17 @@ def check_unchanged(before: dict[str, Any], config: Config) -> None:
     if changed:
         advice = "Start a new run for these, or go on without them."
         raise ConfigError("\n".join([*changed, advice]))
+
+
+def _with_defaults(before: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run was begun with, and the defaults of keys that came after."""
+    config = Config.model_validate(before)
+    components = {}
+    for section, kind in COMPONENTS.items():
+        begun = getattr(config, section)
+        options = checked(kind, begun.name, begun.options, section)
+        components[section] = {"name": begun.name, **options}
+    return Config.model_validate(before | components).model_dump(mode="json")
 
 
 def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tidenhance import images
-from tidenhance.data import pipeline, stream, workers
+from tidenhance import images, workers
+from tidenhance.data import pipeline, stream
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.stream import Stream
 from tidenhance.errors import DataError, TidenhanceError

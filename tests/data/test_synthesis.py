@@ -15,7 +15,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio
 
-from tidenhance.data import sample, workers
+from tidenhance import workers
+from tidenhance.data import sample
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.synthesis import reference_pictures, synthesise
 from tidenhance.errors import DataError, ImageError, WriteError

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tidenhance import images
-from tidenhance.data import distortions, workers
+from tidenhance import images, workers
+from tidenhance.data import distortions
 from tidenhance.data.pairs import files_in, size_of
 from tidenhance.data.synthesis import SIZE
 from tidenhance.errors import DataError, TidenhanceError, printable

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidenhance import images
+from tidenhance import workers as workers_module
 from tidenhance.data import distortions, sample
-from tidenhance.data import workers as workers_module
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import files_in, size_of

@@ -11,6 +11,13 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 
 
+def available_cores() -> int:
+    """Return how many cores this process may use: schedulers allow a job fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def executor(workers: int, *, ignore_terminate: bool = False) -> ProcessPoolExecutor:
     """Return an executor, whose processes start with the first work it is given.
 
