@@ -53,7 +53,7 @@ Json = dict[str, Any]
 
 
 def run_child(name: str, *arguments: Any, python: str = sys.executable, **options: str) -> Json:
-    """Run one of the above in a process of its own; return what it printed."""
+    """Run a function of benchmark_children.py in a process of its own; return what it printed."""
     environment = (
         os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"} | options
     )
@@ -588,8 +588,13 @@ def main() -> None:
             "pairs_growth": lambda: bench.pairs_growth(runs["quickstart"]),
             "prediction": lambda: bench.prediction(arguments.device == "gpu"),
         }
+        needed = {"synthesis", *(arguments.only or parts)}
+        if unknown := needed - set(parts):
+            parser.error(f"--only: expected some of {', '.join(parts)}: {', '.join(unknown)}")
+        if needed & {"enhancing", "pictures", "evaluation", "pairs_growth"}:
+            needed.add("runs")
         for name, part in parts.items():
-            if not arguments.only or name in (*arguments.only, "synthesis"):
+            if name in needed:
                 part()
         result = {
             "about": versions(),

@@ -127,8 +127,8 @@ def ours_steps(network: Json, shape: list[int], steps: int, **options: Any) -> I
     from tidenhance import device, training
     from tidenhance import steps as steps_module
 
-    model = build(network)
     kind = device.use("auto").kind
+    model = build(network)
     training.compile_network(model, _config(), kind)
     pictures = tf.constant(np.random.default_rng(1).random(shape, np.float32))
     step = steps_module.training(model, **options)

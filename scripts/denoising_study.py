@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ from scipy import ndimage, stats
 from tidenhance import enhance, forward_tensorflow, images, inference, runs
 from tidenhance.data.datasets import mnist_noise
 from tidenhance.data.pairs import Pairs
+from tidenhance.errors import TidenhanceError
 
 Floats = NDArray[np.float32]
 
@@ -289,6 +291,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5, help="of the classifier")
     parser.add_argument("--out", type=Path, default=Path("denoising-study"))
     arguments = parser.parse_args()
+    compared = [runs.find_model(name, arguments.runs) for name in arguments.names]
 
     def load(level: int) -> Pairs:
         return mnist_noise.load(root=arguments.data, source=arguments.source, levels=[level])
@@ -312,8 +315,7 @@ def main() -> None:
 
     table = {"doing nothing": {n: figures(c, x, y, judge) for n, (x, c, y) in tests.items()}}
     table["doing nothing"] |= outside_figures(columns["outside"])
-    for name in arguments.names:
-        run = runs.find(name, arguments.runs)
+    for run in compared:
         network = forward_tensorflow.load(run)
         provenance = runs.read_config(run).provenance
         label = provenance.config if provenance else run.name
@@ -370,4 +372,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except TidenhanceError as error:
+        sys.exit(f"error: {error}")

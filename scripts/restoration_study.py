@@ -6,10 +6,10 @@ and of scikit-image and scikit-learn, and Kodak's 1 to 15. `open` scores a model
 Kodak's 16 to 24 and the drawn picture: all types, levels 1 to 5, and pristine pictures. `article`
 trains the networks of configs on the 360 level-5 pairs of 1 to 15, each for the same time and with
 the same recipe but for the learning rate, which is its config's own, and scores them. The time
-becomes a number of steps by those of a short training before, so that what else the machine does
-meanwhile changes nothing. `findings` trains the article's own networks, alike but for the learning
-rate, for what the article found; of each the best of so many epochs is scored. Runs that are in OUT
-already are gone on with: OUT is for one set.
+becomes a number of steps by short trainings before, of all networks by turns, so that what else
+the machine does meanwhile changes nothing. `findings` trains the article's own networks, alike but
+for the learning rate, for what the article found; of each the best of so many epochs is scored.
+Runs that are in OUT already are gone on with: OUT is for one set.
 
 The set is made with `tidenhance data synth --references KODAK --out SET`.
 """
@@ -38,11 +38,11 @@ import skimage.data
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
-from tidenhance import evaluation, forward_tensorflow, images, inference, runs
+from tidenhance import device, evaluation, forward_tensorflow, images, inference, runs
 from tidenhance.data import distortions
 from tidenhance.data.datasets import tid2013
 from tidenhance.errors import TidenhanceError
-from tidenhance.files import write_text
+from tidenhance.files import new_folder, write_text
 
 LISTED = Path(__file__).with_name("open_photographs.csv")
 
@@ -55,8 +55,14 @@ EXAMPLES = (1, 5, 3, 22, 7, 10, 12, 16)
 EPOCHS = 30
 BATCH_SIZE = 8
 
-# Of each of the two epochs that tell how long a step takes; the first is not counted.
-PROBED_STEPS = 30
+# How fast a network is trained: the fastest of some short epochs, but for each training's first, in
+# rounds over all networks, since what else the machine does slows some of them.
+PROBING_ROUNDS = 2
+PROBE = ("training.epochs=3", "training.steps_per_epoch=10", "data.types=[1]")
+
+# Averages of weights reach back over an epoch's steps, at most so many: where a step takes long,
+# more would hold what the first epochs left.
+MOST_AVERAGED = 200
 
 SPLITS = ("test", "val")
 
@@ -97,8 +103,7 @@ RECIPE = (
     "training.precision=float32",
     "training.augmentation={flips: true}",
     "training.learning_rate_schedule={cosine_decay: {warm_up_epochs: 1, minimum: 1e-6}}",
-    "training.optimizer={beta_2: 0.99, weight_decay: 1e-4, gradient_clip_norm: 1.0,"
-    " exponential_moving_average: 0.995}",
+    "training.optimizer={beta_2: 0.99, weight_decay: 1e-4, gradient_clip_norm: 1.0}",
     "validation={batch_size: 8, patch_size: 128}",
 )
 
@@ -112,15 +117,15 @@ def collect_photographs(kodak: Path, out: Path) -> None:
         raise SystemExit(f"{kodak}: no {', '.join(missing)}.")
     with LISTED.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    out.mkdir(parents=True)
-    with tempfile.TemporaryDirectory() as folder:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with new_folder(out) as photographs, tempfile.TemporaryDirectory() as folder:
         roots = {
             source: folder_of(source, Path(folder)) for source in {row["source"] for row in rows}
         }
         for row in rows:
-            shutil.copyfile(roots[row["source"]] / row["path"], out / row["name"])
-    for name in map(kodak_name, KODAK_TO_TRAIN):
-        shutil.copyfile(kodak / name, out / name)
+            shutil.copyfile(roots[row["source"]] / row["path"], photographs / row["name"])
+        for name in map(kodak_name, KODAK_TO_TRAIN):
+            shutil.copyfile(kodak / name, photographs / name)
 
 
 def kodak_name(number: int) -> str:
@@ -141,14 +146,6 @@ def folder_of(source: str, folder: Path) -> Path:
     if found is None or found.origin is None:
         raise SystemExit(f"{source} is not installed.")
     return Path(found.origin).parent
-
-
-def copied(source: Path, folder: Path) -> Path:
-    """Return a copy of a run to be scored: a shipped model's own folder is not written to."""
-    run = folder / source.name
-    ignored = shutil.ignore_patterns(runs.CHECKPOINTS, runs.TENSORBOARD)
-    shutil.copytree(source, run, dirs_exist_ok=True, ignore=ignored)
-    return run
 
 
 def score_open(run: Path, network: inference.Network, data: Path) -> dict[str, Any]:
@@ -236,18 +233,34 @@ def open_tables(scores: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def train_for(name: str, data: Path, out: Path, minutes: float) -> Path:
-    """Return the run of a config trained for so many minutes, trained now if it is not there."""
-    folder = out / f"{minutes:g}-minutes"
+def rates_side_by_side(names: Sequence[str], data: Path, path: Path) -> dict[str, float]:
+    """Return how many pictures a second each config's network is trained on, by the config's name.
+
+    Those in the file `path` are not measured again; the others are added to it.
+    """
+    rates: dict[str, float] = runs.read_json(path) if path.is_file() else {}
+    missing = [name for name in names if Path(name).stem not in rates]
+    for _ in range(PROBING_ROUNDS):
+        for name in missing:
+            with tempfile.TemporaryDirectory() as probes:
+                probe = train(name, data, Path(probes), (*RECIPE, *PROBE))
+                found = [row["images_per_second"] for row in runs.read_history(probe)[1:]]
+            rates[Path(name).stem] = max(*found, rates.get(Path(name).stem, 0.0))
+    write_text(path, json.dumps(rates, indent=2) + "\n")
+    return rates
+
+
+def train_for(minutes: float, rate: float, name: str, data: Path, folder: Path) -> Path:
+    """Return the run of a config trained for so many minutes, trained now if it is not there.
+
+    `rate` is the number of pictures a second that it is trained on.
+    """
     earlier = runs.newest_of(Path(name).stem, folder)
-    if earlier is None:
-        with tempfile.TemporaryDirectory() as probes:
-            short = ["training.epochs=2", f"training.steps_per_epoch={PROBED_STEPS}"]
-            probe = train(name, data, Path(probes), (*RECIPE, *short))
-            rate = runs.read_history(probe)[-1]["images_per_second"]
-        steps = round(60 * minutes * rate / BATCH_SIZE / EPOCHS)
-        return train(name, data, folder, (*RECIPE, f"training.steps_per_epoch={max(1, steps)}"))
-    return go_on(earlier)
+    if earlier is not None:
+        return go_on(earlier)
+    steps = max(1, round(60 * minutes * rate / BATCH_SIZE / EPOCHS))
+    average = f"training.optimizer.exponential_moving_average={1 - 1 / min(steps, MOST_AVERAGED)}"
+    return train(name, data, folder, (*RECIPE, f"training.steps_per_epoch={steps}", average))
 
 
 def train(name: str, data: Path, folder: Path, overrides: Sequence[str]) -> Path:
@@ -494,8 +507,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     given.out.mkdir(parents=True, exist_ok=True)
     if given.command == "open":
-        run = copied(runs.find_model(given.model, given.runs), given.out / "runs")
-        name = f"open-{run.name}"
+        run = runs.find_or_copy(given.model, given.runs)
+        name = f"open-{Path(given.model).name}"
+        device.use("auto")
         network = forward_tensorflow.load(run)
         scores = score_open(run, network, given.data)
         tables = open_tables(scores)
@@ -509,8 +523,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tables = findings_tables(scores)
     else:
         name = f"article-{given.minutes:g}-minutes"
+        rates = rates_side_by_side(given.configs, given.data, given.out / "rates.json")
         trained = {
-            config: train_for(config, given.data, given.out, given.minutes)
+            config: train_for(
+                given.minutes,
+                rates[Path(config).stem],
+                config,
+                given.data,
+                given.out / f"{given.minutes:g}-minutes",
+            )
             for config in given.configs
         }
         scores = {

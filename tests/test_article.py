@@ -6,6 +6,8 @@ import pytest
 
 from tidenhance import article, config
 
+SYNTHESIS = "training.synthesis={photographs: photographs}"
+
 
 def load(name: str, *overrides: str) -> config.Config:
     return config.load(config.find(name), overrides, environment={})
@@ -38,6 +40,7 @@ def test_on_other_pairs_the_note_says_so() -> None:
         ("plain128", ["data.splits.val=[21]"], "val", [5]),
         ("plain128", ["loss.name=charbonnier"], "val", [5]),
         ("plain128", ["network.channels=[128]"], "val", [5]),
+        ("plain128", [SYNTHESIS, "training.steps_per_epoch=9"], "val", [5]),
         ("mirnet32", [], "val", [5]),
         ("quickstart", [], "val", [5]),
     ],

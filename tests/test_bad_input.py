@@ -301,10 +301,10 @@ def test_formats_that_hold_no_such_long_side_are_told(tmp_path, ending, side):
     from tidenhance.images import Picture
 
     path = tmp_path / f"x{ending}"
-    check_writable(path, Picture(np.zeros((1, side, 3), np.uint8), None, False, "PNG"))
+    check_writable(path, Picture(np.zeros((1, side, 3), np.uint8), None, False))
     if ending != ".png":
         with pytest.raises(ImageError, match=f"at most {side:,} pixels a side.*: {side + 1} x 1"):
-            check_writable(path, Picture(np.zeros((1, side + 1, 3), np.uint8), None, False, "PNG"))
+            check_writable(path, Picture(np.zeros((1, side + 1, 3), np.uint8), None, False))
 
 
 @pytest.fixture

@@ -12,6 +12,13 @@ import pytest
 SCRIPT = Path(__file__).parents[1] / "scripts" / "benchmark.py"
 
 
+def test_a_part_that_there_is_not(tmp_path: Path) -> None:
+    command = [sys.executable, str(SCRIPT), "--only", "step", "--out", str(tmp_path / "out")]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert "expected some of synthesis, help, " in done.stderr
+
+
 @pytest.mark.slow
 def test_the_short_form_runs_to_its_end(tmp_path: Path) -> None:
     done = subprocess.run(

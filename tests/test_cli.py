@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import typer
 from PIL import Image
 
 import tidenhance
-from tidenhance import cli, config, runs
+from tidenhance import cli, config, evaluation, runs, tables
 from tidenhance.data import distortions
 from tidenhance.errors import TidenhanceError
 
@@ -479,6 +480,19 @@ def test_a_report_on_a_run_without_scores_names_the_command_that_makes_them(tool
     assert not Path("report.html").exists()
 
 
+def test_runs_of_one_name_are_told_apart(tool, monkeypatch, soft_run, tmp_path):
+    first, second = (shutil.copytree(soft_run, tmp_path / name / "same") for name in "ab")
+    printed = []
+    monkeypatch.setattr(
+        evaluation, "evaluate", lambda run, *_, **__: runs.read_json(run / "scores.json")
+    )
+    monkeypatch.setattr(tables, "print_scores", lambda results: printed.extend(results))
+    assert tool("eval", str(first), str(second), f"{first}/../same").code == 0
+    assert printed == [str(first), str(second)]
+    assert tool("eval", str(first)).code == 0
+    assert printed[2:] == ["same"]
+
+
 def test_an_earlier_report_is_replaced_only_by_force(tool, soft_run):
     Path("report.csv").write_text("mine")
     ended = tool("report", str(soft_run), "--format", "csv")
@@ -488,6 +502,19 @@ def test_an_earlier_report_is_replaced_only_by_force(tool, soft_run):
     ended = tool("report", str(soft_run), "--format", "csv", "--force")
     assert (ended.code, ended.out, ended.err) == (0, "report.csv\n", "")
     assert Path("report.csv").read_text().startswith("kind,name,run,")
+
+
+def test_a_reports_format_is_that_of_its_ending(tool, soft_run):
+    assert tool("report", str(soft_run), "-o", "out.md").code == 0
+    assert Path("out.md").read_text().startswith("# ")
+    for arguments, expected in (
+        (["-o", "out.md", "--format", "csv"], ".csv"),
+        (["-o", "out.doc"], ".html, .md, .csv"),
+    ):
+        ended = tool("report", str(soft_run), *arguments, "--force")
+        assert ended.code == 2
+        assert f"a file name ending in {expected}. Received: out." in ended.err
+    assert sorted(path.name for path in Path().glob("out.*")) == ["out.md"]
 
 
 SMALL = """
@@ -521,6 +548,13 @@ def test_resume_from_the_command_line(small_config):
     assert longer.returncode == 0
     assert f"run: {run}" in longer.stderr
     assert "going on from: epoch-0002" in longer.stdout
+    by_own_config = outside(
+        "train", "--config", str(run / runs.CONFIG), "--resume", stdout=subprocess.PIPE
+    )
+    assert by_own_config.returncode == 0
+    assert f"run: {run}" in by_own_config.stderr
+    # An equals sign does not make a run's name an override.
+    run = run.rename(run.with_name("lr=1e-3"))
     by_name = outside("train", "--resume", run.name, "training.epochs=4", stdout=subprocess.PIPE)
     assert by_name.returncode == 0
     assert list(Path("runs").iterdir()) == [run]
@@ -666,7 +700,7 @@ def test_enhance_works_without_any_run(tool, tmp_path):
     assert after < before / 4
 
 
-def test_a_model_that_comes_with_the_tool_is_known_to_enhance_only(tool, tmp_path):
+def test_a_model_that_comes_with_the_tool_is_taken_by_name(tool, tmp_path):
     [name, *_] = runs.shipped_models()
     Image.new("RGB", (30, 30), "white").save("photo.png")
     ended = tool("enhance", "photo.png", "--run", name)
@@ -674,4 +708,11 @@ def test_a_model_that_comes_with_the_tool_is_known_to_enhance_only(tool, tmp_pat
     ended = tool("enhance", "photo.png", "--run", f"{name}x", "--force")
     assert ended.code == 2
     assert f"Did you mean '{name}'?" in ended.err
-    assert tool("eval", name).code == 2
+    assert tool("eval", f"{name}x").code == 2
+    assert tool("export", name, "-o", "network.onnx").code == 0
+    assert Path("network.onnx").is_file()
+    [copy] = Path("runs").iterdir()
+    assert json.loads(tool("runs", "--json").out)[0]["state"] == "finished"
+    ended = tool("report", name)
+    assert ended.code == 2
+    assert f"tidenhance eval {copy}" in ended.err

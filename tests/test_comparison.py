@@ -31,7 +31,12 @@ def test_runs_on_different_data_are_not_compared(
     message = str(caught.value)
     assert message.startswith(f"{bright_copy}: evaluated on other data than {soft_copy}")
     assert f"Expected as {named}: " in message
-    assert f"tidenhance eval {bright_copy}" in message
+    assert "Evaluate both on the same data" in message
+
+
+def test_commands_work_as_they_are_printed() -> None:
+    command = comparison.eval_command(Path("my runs/a"), "test", [1, 2])
+    assert command == "tidenhance eval 'my runs/a' --split test --levels 1,2"
 
 
 def test_a_run_without_scores(soft_copy: Path, bright_copy: Path) -> None:

@@ -52,6 +52,22 @@ def test_the_cpu_can_always_be_used():
     assert name.startswith("CPU, ")
 
 
+@pytest.mark.parametrize(("began_on", "kind"), [("GPU:0", "gpu"), (None, "cpu")])
+def test_after_the_first_computation_it_stays_where_it_is(monkeypatch, began_on, kind):
+    def begun(*_: object) -> None:
+        raise RuntimeError("cannot be modified after being initialized")
+
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [gpu])
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda _: [began_on] if began_on else [])
+    monkeypatch.setattr(tf.config, "set_visible_devices", begun)
+    experimental = tf.config.experimental
+    monkeypatch.setattr(experimental, "set_memory_growth", begun)
+    monkeypatch.setattr(experimental, "get_device_details", lambda _: {"device_name": "a GPU"})
+    for requested in ("auto", "cpu"):
+        assert device.use(requested).kind == kind
+
+
 def graph_optimiser_is_off() -> bool:
     return bool(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer"))
 

@@ -162,6 +162,12 @@ def test_other_levels_have_a_file_of_their_own(run: Path) -> None:
     assert (run / "scores.json").read_text() == before
 
 
+def test_levels_are_the_same_in_whatever_order(run: Path) -> None:
+    text = (run / runs.CONFIG).read_text()
+    (run / runs.CONFIG).write_text(text.replace("root:", "levels: [5, 5]\n  root:"))
+    assert evaluation.evaluate(run, "val")["levels"] == [5]
+
+
 def test_every_result_states_its_conventions(run: Path) -> None:
     found = evaluation.evaluate(run, "val")
     assert {"range", "crop", "rounding", "mean", "gain", "interval"} <= set(found["conventions"])

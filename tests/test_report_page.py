@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tidenhance import report, report_page
+from tidenhance import plots, report, report_page
 from tidenhance.errors import RunError
 
 SIZE = (128, 96)  # of the pictures of the runs in conftest.py
@@ -94,6 +95,45 @@ def test_scores_of_other_levels(
     text = pages_text(html(soft_copy, levels=[1, 2]))
     assert "levels 1, 2; 15 pairs" in text
     assert f"tidenhance eval {soft_copy} --levels 1,2 --save-images" in text
+    (soft_copy / "scores-levels-12.json").write_text(
+        json.dumps(found | {"levels": [1, 2], "baselines": {}, "tidenhance": "0.0.1"})
+    )
+    text = pages_text(html(soft_copy, levels=[1, 2]))
+    assert f"evaluate it again: tidenhance eval {soft_copy} --levels 1,2" in text
+    assert f"tidenhance eval {soft_copy} --levels 1,2 --baseline nlm" in text
+
+
+def test_the_line_for_doing_nothing_is_on_the_losss_scale(
+    soft_copy: Path, monkeypatch: pytest.MonkeyPatch, html: Callable[..., str]
+) -> None:
+    """The loss psnr is minus the metric; of other losses doing nothing is not known."""
+    psnr = json.loads((soft_copy / "scores.json").read_text())["identity"]["psnr"]
+    mse = json.loads((soft_copy / "scores.json").read_text())["identity"]["mse"]
+    config = yaml.safe_load((soft_copy / "config.yaml").read_text())
+    drawn = {}
+
+    def curves(_: str, metric: str, *__: Any, identity: float | None, **___: Any) -> str:
+        drawn[metric] = identity
+        return "<svg></svg>"
+
+    monkeypatch.setattr(plots, "curves", curves)
+    for loss, expected in (("mse", mse), ("psnr", -psnr), ("charbonnier", None)):
+        config["loss"] = {"name": loss}
+        (soft_copy / "config.yaml").write_text(yaml.safe_dump(config))
+        html(soft_copy)
+        assert drawn["loss"] == expected
+        assert drawn["psnr"] == psnr
+
+
+def test_the_kind_of_validation_crops_is_told(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    config = yaml.safe_load((soft_copy / "config.yaml").read_text())
+    assert "crops" not in pages_text(html(soft_copy))
+    for crop in ("central", "random"):
+        config["validation"] = {"batch_size": 8, "patch_size": 64, "crop": crop}
+        (soft_copy / "config.yaml").write_text(yaml.safe_dump(config))
+        assert f"soft validated on {crop} crops" in pages_text(html(soft_copy))
 
 
 def test_a_single_reference_has_no_interval(

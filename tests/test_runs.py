@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tidenhance import config, forward_onnx, runs
+from tidenhance import config, forward_onnx, runs, weights
 from tidenhance.errors import RunError, WriteError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5)
@@ -219,6 +219,11 @@ def test_the_newest_run_of_a_config(run, text):
     for path in run.parent.iterdir():
         runs.set_state(path, "finished")
     assert runs.newest_of("quickstart", run.parent) == newer
+    (newer / "scores.json").write_text("{")
+    (newer / runs.HISTORY).write_text("half")
+    assert runs.newest_of("quickstart", run.parent) == newer
+    (newer / runs.CONFIG).write_text("{")
+    assert runs.newest_of("quickstart", run.parent) != newer
 
 
 def test_a_run_before_its_first_epoch(run):
@@ -371,6 +376,21 @@ def test_a_model_is_found_by_name_unless_a_run_has_it(run, text, models):
     assert runs.find_model("digits", run.parent) == own
 
 
+def test_a_model_is_copied_where_a_run_is_written_to(run, text, models):
+    copy = runs.find_or_copy("digits", run.parent / "new")
+    assert copy.parent == run.parent / "new"
+    assert copy.name.startswith("digits-")
+    assert (copy / runs.CONFIG).read_text() == text
+    (copy / "scores.json").touch()
+    assert runs.find_or_copy("digits", run.parent / "new") == copy
+    assert (copy / "scores.json").is_file()
+    assert [path.name for path in (models / "digits").iterdir()] == [runs.CONFIG]
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+    assert runs.find_or_copy(run.name, run.parent) == run
+    with pytest.raises(RunError, match="Did you mean 'digits'"):
+        runs.find_or_copy("digit", run.parent)
+
+
 def test_neither_a_run_nor_a_model(run, models):
     for name, hint in (
         ("digit", "Did you mean 'digits'?"),
@@ -402,6 +422,9 @@ def test_each_shipped_model_is_small_and_its_config_comes_with_the_tool(name):
         assert shipped.training.synthesis.photographs == "photographs"
     if shipped.training.stop_at is None:
         assert len(runs.read_history(model)) == shipped.training.epochs
+    network, described = weights.build_network(shipped), runs.read_json(model / runs.NETWORK)
+    assert described["parameters"] == network.count_params()
+    assert described["input_shape"] == list(network.input_shape[1:])
 
 
 def test_what_enhance_takes_without_a_run_is_for_any_picture():

@@ -76,19 +76,20 @@ def test_pairs_without_types_have_no_groups_of_them() -> None:
 
 def test_only_results_on_the_same_pairs_are_compared() -> None:
     one = {
-        "run": "one",
         "split": "val",
+        "pairs": 24,
         "levels": [5],
         "data_fingerprint": "a1",
     }
-    scores.check_comparable([one, {**one, "run": "two"}])
+    scores.check_comparable({"one": one, "two": one})
     for change, what in (
-        ({"split": "test"}, "split"),
-        ({"levels": [1]}, "levels"),
-        ({"data_fingerprint": "b2"}, "pairs"),
+        ({"split": "test"}, "split: val. Received: test"),
+        ({"levels": [1]}, r"levels: \[5\]. Received: \[1\]"),
+        ({"pairs": 1}, "pairs: 24. Received: 1"),
+        ({"data_fingerprint": "b2"}, "data_fingerprint: a1. Received: b2"),
     ):
-        with pytest.raises(RunError, match=f"one and two cannot be compared: their {what} differ"):
-            scores.check_comparable([one, {**one, "run": "two", **change}])
+        with pytest.raises(RunError, match=f"two: evaluated on other data than one.* {what}"):
+            scores.check_comparable({"one": one, "two": {**one, **change}})
 
 
 def test_csv_has_a_line_a_pair() -> None:

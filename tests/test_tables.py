@@ -40,7 +40,7 @@ def lines(capsys: Any) -> list[str]:
 
 
 def test_scores_of_a_run_and_a_baseline(capsys):
-    tables.print_scores([RESULT])
+    tables.print_scores({"[red]x[/b]": RESULT})
     found = lines(capsys)
     assert found[0].startswith("val; pairs 2, references 2; [0, 1]; 8 bits")
     assert "doing nothing 20.10 dB – – – – 0.00967 0.0612 –" in found
@@ -51,7 +51,7 @@ def test_scores_of_a_run_and_a_baseline(capsys):
 
 def test_scores_by_type_and_reference_but_not_by_the_only_level(capsys):
     baseline = {**GROUPED, "per_type": {n: {**FIGURES, "psnr": 19.0} for n in ("1", "10")}}
-    tables.print_scores([{**RESULT, "baselines": {"nlm": baseline}}])
+    tables.print_scores({"[red]x[/b]": {**RESULT, "baselines": {"nlm": baseline}}})
     found = lines(capsys)
     assert "10 JPEG 2 20.10 22.34 (+2.25) 19.00 (+2.25)" in found
     assert "i22 2 20.10 22.34 (+2.25) 22.34 (+2.25)" in found
@@ -59,7 +59,7 @@ def test_scores_by_type_and_reference_but_not_by_the_only_level(capsys):
 
 
 def test_several_runs_stand_beside_each_other(capsys):
-    tables.print_scores([RESULT, {**RESULT, "run": "second", "psnr": 23.0}])
+    tables.print_scores({"[red]x[/b]": RESULT, "second": {**RESULT, "psnr": 23.0}})
     found = lines(capsys)
     assert any(line.startswith("second 23.00 dB +2.25 dB") for line in found)
     assert "10 JPEG 2 20.10 22.34 (+2.25) 22.34 (+2.25) 22.34 (+2.25)" in found
@@ -67,7 +67,7 @@ def test_several_runs_stand_beside_each_other(capsys):
 
 def test_the_articles_figures_are_marked_as_the_articles(capsys):
     given = {"figures": {"mse": 0.0056}, "note": "on the real archive"}
-    tables.print_scores([{**RESULT, "article": given}])
+    tables.print_scores({"[red]x[/b]": {**RESULT, "article": given}})
     assert "[red]x[/b]: the article has mse 0.0056 (on the real archive)" in lines(capsys)
 
 

@@ -34,6 +34,7 @@ from tidenhance import (
     feed,
     forward_onnx,
     runs,
+    schedules,
     session,
     steps,
     training,
@@ -67,6 +68,9 @@ CONFIG = {
     "training": {"epochs": 2, "batch_size": 2, "patch_size": 32, "learning_rate": 1e-3},
     "validation": {"batch_size": 2},
 }
+
+
+LATER = "{epoch: 2, patch_size: 32}"
 
 
 @pytest.fixture
@@ -298,6 +302,22 @@ def test_a_diverging_run_fails_and_says_so(load, tmp_path: Path) -> None:
     assert "loss became" in (summary.path / runs.LOG).read_text()
 
 
+def test_a_damaged_checkpoint_never_takes_the_best_weights_place(
+    load, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = train(load("training.epochs=3"), "small", tmp_path)
+    _, progress = checkpoints.newest(run)
+    best = checkpoints.path_of(run, schedules.best_epoch(progress.val_losses) + 1)
+    good = (run / runs.BEST_WEIGHTS).read_bytes()
+    path = checkpoints.validated_weights(best)
+    path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    network = weights.build_network(load())
+    caplog.clear()
+    session._write_results(run, network, load(), progress, {"val_loss": 0.1})
+    assert (run / runs.BEST_WEIGHTS).read_bytes() == good
+    assert f"{path}: damaged" in caplog.text
+
+
 def test_an_interrupted_run_says_so(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
@@ -316,6 +336,11 @@ def test_an_interrupted_run_says_so(load, tmp_path: Path, monkeypatch: pytest.Mo
         (["training.patch_size=64"], DataError, "at least the patch, 64 x 64"),
         (["data.types=[2]"], DataError, "all 4 of level 5 missing"),
         (["training.initial_weights=none"], RunError, "no such run"),
+        (
+            ["metrics=[ssim]", "training.patch_size=8", f"training.later_patch_sizes=[{LATER}]"],
+            ConfigError,
+            "at least 11 pixels a side for training. Received: 8",
+        ),
     ],
 )
 def test_what_cannot_be_trained_leaves_no_run(
@@ -527,10 +552,13 @@ def test_a_run_cut_off_anywhere_comes_to_the_same_end(
 def test_a_finished_run_can_be_trained_longer(load, tmp_path: Path) -> None:
     whole = train(load("training.epochs=4"), "whole", tmp_path / "whole")
     run = train(load("training.epochs=2"), "short", tmp_path / "short")
+    started = (run / runs.CONFIG).stat().st_mtime_ns
     resume(run, load("training.epochs=4"))
     forward_onnx.load(run)
     assert_same(run, whole)
     assert runs.read_config(run).training.epochs == 4
+    # Runs are ordered by when they were started.
+    assert (run / runs.CONFIG).stat().st_mtime_ns == started
     before = runs.read_config(run)
     resume(run, before)
     assert_same(run, whole)

@@ -42,6 +42,7 @@ def figures(
     same_protocol = (
         config.data.name == "tid2013"
         and config.loss.name == "mse"
+        and config.training.synthesis is None
         and split == "val"
         and levels == options["levels"] == [5]
         and sorted(options["types"]) == list(tid2013.TYPES)

@@ -133,6 +133,15 @@ def newest(run: Path) -> tuple[Path, Progress] | None:
     return None
 
 
+def check(path: Path) -> None:
+    """Check that a checkpoint is as it was written.
+
+    Raises:
+        RunError: it is damaged; the message names the file.
+    """
+    _read_progress(path)
+
+
 def validated_weights(path: Path) -> Path:
     """Return the file, in an epoch's checkpoint, of the weights that were validated."""
     averages = path / AVERAGES

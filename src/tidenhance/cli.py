@@ -157,10 +157,10 @@ def train(
     """Train a network into a new run directory, or go on with a run that was cut off."""
     _log_to_console(stderr=as_json)
     from tidenhance import config as configs
-    from tidenhance.runs import CONFIG, find, newest_of, read_history
+    from tidenhance.runs import CONFIG, find, is_run, newest_of, read_history
 
     given = arguments or []
-    names = [argument for argument in given if resume and "=" not in argument]
+    names = [one for one in given if resume and ("=" not in one or is_run(one, runs))]
     overrides = [argument for argument in given if argument not in names]
     if len(names) > 1:
         raise UserInputError(f"--resume: expected one run. Received: {', '.join(names)}.")
@@ -171,11 +171,11 @@ def train(
         path = run / CONFIG
     else:
         raise UserInputError("expected --config CONFIG, or --resume RUN.")
-    if resume and run is None:
-        run = newest_of(path.stem, runs)
-        typer.echo(f"run: {run or 'none yet: starting one'}", err=True)
     _import_tensorflow()
     loaded = configs.load(path, overrides, root=data)
+    if resume and run is None:
+        run = newest_of(configs.run_name(loaded, path), runs)
+        typer.echo(f"run: {run or 'none yet: starting one'}", err=True)
     from tidenhance import training
 
     if run is not None:
@@ -212,13 +212,17 @@ def evaluate(
     from tidenhance.data.datasets import tid2013
 
     chosen = _numbers(levels, tid2013.LEVELS, "--levels") if levels else None
-    paths = [_run(name, runs) for name in dict.fromkeys(names)] if names else [_run(None, runs)]
+    given = [_run(name, runs) for name in names] if names else [_run(None, runs)]
+    unique: dict[Path, Path] = {}
+    for path in given:
+        unique.setdefault(path.resolve(), path)
+    paths = list(unique.values())
     _import_tensorflow()
     baselines = [configs.component("baselines", text, "--baseline") for text in baseline or ()]
     from tidenhance import evaluation, scores, tables
     from tidenhance.runs import scores_name
 
-    results = []
+    results = {}
     for path in paths:
         with _progress(f"evaluating {path.name}") as progress:
             result = evaluation.evaluate(
@@ -230,10 +234,12 @@ def evaluate(
                 save_images=save_images,
                 progress=progress,
             )
-        results.append(result)
+        is_only = [other.name for other in paths].count(path.name) == 1
+        results[path.name if is_only else str(path)] = result
     scores.check_comparable(results)
     if as_json:
-        typer.echo(scores.to_json(results[0] if len(results) == 1 else results), nl=False)
+        listed = list(results.values())
+        typer.echo(scores.to_json(listed[0] if len(listed) == 1 else listed), nl=False)
         return
     tables.print_scores(results)
     for path in paths:
@@ -256,7 +262,9 @@ def enhance(
             " colour pictures of any size, or else the model 'nafnet-open'."
         ),
     ] = None,
-    tile: Annotated[int, typer.Option(min=64, help="The longest side computed at once.")] = 512,
+    tile: Annotated[
+        int, typer.Option(min=64, help="The side of the tiles of larger pictures.")
+    ] = 512,
     max_pixels: Annotated[int, typer.Option(min=1, help="The largest picture.")] = 178_956_970,
     runs: RunsOption = RUNS,
     *,
@@ -325,8 +333,9 @@ def report(
         typer.Option("-o", "--out", help="The file; report.html, .md or .csv else."),
     ] = None,
     file_format: Annotated[
-        ReportFormat, typer.Option("--format", help="What the file is.")
-    ] = ReportFormat.HTML,
+        ReportFormat | None,
+        typer.Option("--format", help="What the file is; by its ending, or else HTML."),
+    ] = None,
     split: Annotated[SplitName, typer.Option(help="Which scores.")] = SplitName.VAL,
     levels: Annotated[
         str | None, typer.Option(help="Levels, as in 1-5; those trained on if not given.")
@@ -340,13 +349,20 @@ def report(
     from tidenhance import report as reports
     from tidenhance.data.datasets import tid2013
 
-    path = out or Path("report").with_suffix(ENDINGS[file_format])
+    path = out or Path("report").with_suffix(ENDINGS[file_format or ReportFormat.HTML])
+    by_ending = {ending: one for one, ending in ENDINGS.items()}
+    chosen = by_ending.get(path.suffix.lower())
+    if chosen is None or file_format not in (chosen, None):
+        expected = ENDINGS[file_format] if file_format else ", ".join(by_ending)
+        raise UserInputError(
+            f"--out: expected a file name ending in {expected}. Received: {printable(path)}."
+        )
     if path.exists() and not force:
         raise UserInputError(f"{path}: exists already. --force replaces it.")
     reports.write(
         [_run(name, runs) for name in names],
         path,
-        file_format=file_format.value,
+        file_format=chosen.value,
         split=split.value,
         levels=_numbers(levels, tid2013.LEVELS, "--levels") if levels else None,
         root=data,
@@ -564,7 +580,8 @@ def _run(name: str | None, folder: Path, *, for_enhance: bool = False) -> Path:
     from tidenhance import runs
 
     if name is not None:
-        return (runs.find_model if for_enhance else runs.find)(name, folder)
+        # All else writes into the run.
+        return (runs.find_model if for_enhance else runs.find_or_copy)(name, folder)
     if not for_enhance:
         newest = runs.newest_with_weights(folder)
         typer.echo(f"run: {newest} (the newest)", err=True)

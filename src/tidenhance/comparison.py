@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tidenhance import config as config_module
 from tidenhance import runs
 from tidenhance.data.pairs import Split
 from tidenhance.errors import ConfigError, RunError
+from tidenhance.scores import check_comparable
 
 _KNOWN_METRICS = ("psnr", "psnr_y", "ssim", "ssim_y", "ms_ssim")
 
@@ -201,8 +203,8 @@ def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = Non
                 validation=_read_scores(path, "val", None),
             )
         )
-    for run in found[1:]:
-        _check_comparable(found[0], run, split, levels)
+    keys = {"split", "levels", "pairs", "data_fingerprint"}
+    check_comparable({str(run.path): run.scores.model_dump(include=keys) for run in found})
     return found
 
 
@@ -236,26 +238,7 @@ def eval_command(path: Path, split: str, levels: Sequence[int] | None = None) ->
     """Return the command that evaluates a run."""
     where = "" if split == "val" else f" --split {split}"
     which = "" if levels is None else f" --levels {','.join(map(str, levels))}"
-    return f"tidenhance eval {path}{where}{which}"
-
-
-def _check_comparable(first: Run, run: Run, split: Split, levels: Sequence[int] | None) -> None:
-    for what, a, b in (
-        ("split", first.scores.split, run.scores.split),
-        ("levels", first.scores.levels, run.scores.levels),
-        ("pairs", first.scores.pairs, run.scores.pairs),
-        (
-            "data_fingerprint",
-            first.scores.data_fingerprint[:12],
-            run.scores.data_fingerprint[:12],
-        ),
-    ):
-        if a != b:
-            raise RunError(
-                f"{run.path}: evaluated on other data than {first.path}, so that the two cannot be"
-                f" compared. Expected as {what}: {a}. Received: {b}. Evaluate both"
-                f" on the same data: {eval_command(run.path, split, levels)} --data ROOT"
-            )
+    return f"tidenhance eval {shlex.quote(str(path))}{where}{which}"
 
 
 def _read_config(path: Path) -> dict[str, Any]:

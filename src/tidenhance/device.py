@@ -57,18 +57,23 @@ def jit_compile(xla: Literal["auto", "on", "off"], kind: Kind) -> bool | Literal
 def use(requested: Requested) -> Used:
     """Make TensorFlow use a device, with memory taken as it is needed, and return it.
 
-    Must be called before TensorFlow's first computation.
+    After TensorFlow's first computation nothing changes: it is the device that that was on.
 
     Raises:
         DeviceError: a GPU was requested and there is none.
     """
     gpus = tf.config.list_physical_devices("GPU")
     kind = decide(requested, len(gpus))
+    try:
+        if kind == "cpu":
+            tf.config.set_visible_devices([], "GPU")
+        else:
+            for gpu in gpus:
+                tf.config.experimental.set_memory_growth(gpu, True)
+    except RuntimeError:  # TensorFlow's, that it has begun
+        kind = "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
     if kind == "cpu":
-        tf.config.set_visible_devices([], "GPU")
         return Used(kind, f"CPU, {workers.available_cores()} cores")
-    for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)
     details = tf.config.experimental.get_device_details(gpus[0])
     return Used(kind, f"GPU, {details.get('device_name', gpus[0].name)}")
 

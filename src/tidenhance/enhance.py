@@ -153,9 +153,9 @@ def enhance_picture(
         source: the picture to restore; it is never changed.
         target: the file to write, in the format of its ending.
         network: a network from [0, 1] to [0, 1], (B, H, W, C), with 1 or 3 channels.
-        tile: longest side in pixels of what the network is given at once. Where it is less than
-            about twice the receptive field, or each output depends on the whole input, tiles are
-            blended.
+        tile: the network is given at most so many pixels squared at once; larger pictures come in
+            tiles. Where it is less than about twice the receptive field, or each output depends on
+            the whole input, tiles are blended.
         force: replace `target` if it exists.
         max_pixels: most pixels to accept.
 

@@ -146,19 +146,20 @@ def evaluate(
         for name in restorers
     }
     network_result = results.pop("")
+    scored_levels = sorted(set(options["levels"])) if "levels" in options else None
     result = {
         "run": run.name,
         "config": config.provenance.config if config.provenance else None,
         "tidenhance": tidenhance.__version__,
         "device": device_name,
         "split": split,
-        "levels": options.get("levels"),
+        "levels": scored_levels,
         "data_fingerprint": fingerprint.hexdigest(),
         **network_result,
         "conventions": CONVENTIONS
         | {name: _metric(name).CONVENTION for name in network_result["identity"]},
         "article": article.figures(
-            config, split, options.get("levels", []), network_result["identity"]["mse"]
+            config, split, scored_levels or [], network_result["identity"]["mse"]
         ),
         "baselines": results,
     }

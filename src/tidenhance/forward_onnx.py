@@ -6,6 +6,7 @@ they are is never used.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def load(run: Path) -> Network:
     if metadata.get(WEIGHTS_SHA256) != expected:
         raise RunError(
             f"{printable(path)}: made of other weights than {weights_file.name}; to make it anew:"
-            f" tidenhance export {printable(run)} --format onnx --force"
+            f" tidenhance export {printable(shlex.quote(str(run)))} --format onnx --force"
         )
     return Network(
         forward(loaded, path),

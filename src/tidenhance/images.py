@@ -75,7 +75,6 @@ class Picture:
         pixels: uint8 (H, W, 3), R, G, B; three equal channels where `grey`.
         alpha: uint8 (H, W), 0 transparent to 255 opaque; None without transparency.
         grey: the file holds no colour.
-        format: the file's format, one of `FORMATS`.
         icc_profile: the colour profile that `pixels` are in; None stands for sRGB.
         exif: Pillow's EXIF bytes without orientation and thumbnail.
         dpi: pixels per inch, horizontally and vertically.
@@ -84,7 +83,6 @@ class Picture:
     pixels: NDArray[np.uint8]
     alpha: NDArray[np.uint8] | None
     grey: bool
-    format: str
     icc_profile: bytes | None = None
     exif: bytes | None = None
     dpi: tuple[float, float] | None = None
@@ -133,7 +131,7 @@ def resize(picture: NDArray[Any], height: int, width: int) -> NDArray[np.float32
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Return a picture's pixels as uint8 (H, W, 3).
+    """Return a picture's pixels, upright, as uint8 (H, W, 3).
 
     Raises:
         ImageError: the file is missing, damaged, or not an 8-bit RGB picture.
@@ -143,6 +141,7 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
             deep = ", more than 8 bits a channel" if picture.mode == "RGB" else ""
             received = f"mode {picture.mode}{deep}"
             raise ImageError(f"{printable(path)}: expected 8-bit RGB. Received: {received}.")
+        ImageOps.exif_transpose(picture, in_place=True)
         return np.asarray(picture)
 
 
@@ -358,7 +357,6 @@ def _has_deep_channels(picture: Image.Image) -> bool:
 def _decode(opened: Image.Image) -> Picture:
     opened.load()
     icc_profile = opened.info.get("icc_profile")
-    file_format = "JPEG" if opened.format == "MPO" else str(opened.format)
     dpi = _usable_dpi(opened.info.get("dpi"))
     exif = _exif_bytes(opened)
     ImageOps.exif_transpose(opened, in_place=True)
@@ -379,10 +377,10 @@ def _decode(opened: Image.Image) -> Picture:
     pixels = np.repeat(colours, 3, axis=-1) if grey else np.ascontiguousarray(colours)
     if opened.mode in ("P", "PA"):
         grey = bool((pixels == pixels[..., :1]).all())
-    elif file_format == "WEBP":
+    elif opened.format == "WEBP":
         # WebP has no grey mode, and its lossy coding moves the channels apart by up to 1.
         grey = bool((np.ptp(pixels, axis=-1) <= 1).all())
-    return Picture(pixels, alpha, grey, file_format, icc_profile, exif, dpi)
+    return Picture(pixels, alpha, grey, icc_profile, exif, dpi)
 
 
 def _cmyk_to_rgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:

@@ -44,7 +44,7 @@ def write(
     if file_format == "csv":
         write_text(out, as_csv(compared))
     elif file_format == "markdown":
-        write_text(out, as_markdown(compared))
+        write_text(out, as_markdown(compared, levels))
     else:
         write_text(out, report_page.as_html(compared, split, levels=levels, root=root))
 
@@ -87,7 +87,7 @@ def as_csv(compared: Sequence[Run]) -> str:
     return csv_text([dict.fromkeys(rows[0]) | nothing, *rows])
 
 
-def as_markdown(compared: Sequence[Run]) -> str:
+def as_markdown(compared: Sequence[Run], levels: Sequence[int] | None = None) -> str:
     """Return the tables of a paper's appendix, without curves and pictures."""
     methods = comparison.methods(compared)
     parts = ["# Restoration report", report_tables.what_was_compared(compared), "## Comparison"]
@@ -125,7 +125,7 @@ def as_markdown(compared: Sequence[Run]) -> str:
         "## Conventions",
         "\n".join(f"- {_escaped(line)}" for line in report_tables.conventions(compared)),
     ]
-    if missing := report_tables.missing(compared):
+    if missing := report_tables.missing(compared, levels):
         parts += ["## What is missing", "\n".join(f"- {_escaped(line)}" for line in missing)]
     return "\n\n".join(parts) + "\n"
 

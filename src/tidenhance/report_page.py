@@ -49,7 +49,7 @@ def _page(
 ) -> str:
     methods = comparison.methods(compared)
     metrics = comparison.metrics(compared)
-    shown, notes = [], report_tables.missing(compared)
+    shown, notes = [], report_tables.missing(compared, levels)
     for run in compared:
         found, problem = showcase.examples(run, split, levels=levels, root=root, most=most)
         notes += [problem] if problem else []
@@ -244,6 +244,9 @@ def _curves(compared: Sequence[Run]) -> list[Markup]:
     for number_, ((key, title), histories) in enumerate(panels.items()):
         name = compared[next(iter(histories))].setting("loss", "name") if key == "loss" else key
         validation = [run.validation for run in compared if run.validation]
+        identity = validation[0].identity.get(str(name)) if validation else None
+        if key == "loss" and name == "psnr" and identity is not None:
+            identity = -identity  # a loss falls
         found.append(
             _markup(
                 plots.curves(
@@ -251,7 +254,7 @@ def _curves(compared: Sequence[Run]) -> list[Markup]:
                     key,
                     histories,
                     title=f"{title} over the epochs",
-                    identity=validation[0].identity.get(str(name)) if validation else None,
+                    identity=identity,
                     logarithmic=key in ("loss", "mse", "mae"),
                 )
             )
@@ -265,12 +268,18 @@ def _curves_notes(compared: Sequence[Run]) -> list[str]:
         notes.append("Dotted: doing nothing, on whole pictures of the validation split.")
     else:
         notes.append("No line for doing nothing: no run was evaluated on the validation split.")
-    cropped = [run.label for run in compared if run.setting("validation", "patch_size") is not None]
-    if cropped:
-        notes.append(
-            f"In training, {', '.join(cropped)} validated on central crops, so that these curves"
-            " differ a little from the scores."
-        )
+    for crop in ("central", "random"):
+        cropped = [
+            run.label
+            for run in compared
+            if run.setting("validation", "patch_size") is not None
+            and (run.setting("validation", "crop") or "central") == crop
+        ]
+        if cropped:
+            notes.append(
+                f"In training, {', '.join(cropped)} validated on {crop} crops, so that these curves"
+                " differ a little from the scores."
+            )
     return notes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -75,8 +76,7 @@ def comparison_table(compared: Sequence[Run]) -> tuple[list[str], Cells]:
 def article_table(run: Run, article: comparison.Article) -> tuple[list[str], Cells]:
     """Return heading and rows of a run's figures beside the article's and doing nothing's."""
     rows = []
-    for key, value in article.figures.items():
-        name = {"val_loss": "mse", "val_mae": "mae"}.get(key, key)
+    for name, value in article.figures.items():
         rows.append(
             [
                 TITLES.get(name, name),
@@ -208,21 +208,21 @@ def conventions(compared: Sequence[Run]) -> list[str]:
     ]
 
 
-def missing(compared: Sequence[Run]) -> list[str]:
-    """Return what a report has to do without, and the commands that make it."""
+def missing(compared: Sequence[Run], levels: Sequence[int] | None) -> list[str]:
+    """Return what a report of some levels has to do without, and the commands that make it."""
     notes = []
     for run in compared:
         if run.scores.tidenhance != __version__:
             notes.append(
                 f"{run.label}: evaluated by tidenhance {run.scores.tidenhance}, this is"
                 f" {__version__}. To be sure that the figures mean the same, evaluate it again:"
-                f" {comparison.eval_command(run.path, run.scores.split)}"
+                f" {comparison.eval_command(run.path, run.scores.split, levels)}"
             )
         if run.network is None:
             notes.append(
                 f"{run.label}: no network.json, so no structure, parameters and multiply-adds."
                 " Training writes it; for this run they can be seen by: tidenhance summary"
-                f" --config {run.path / runs.CONFIG}"
+                f" --config {shlex.quote(str(run.path / runs.CONFIG))}"
             )
         if not run.history:
             notes.append(
@@ -232,7 +232,7 @@ def missing(compared: Sequence[Run]) -> list[str]:
     if not any(run.scores.baselines for run in compared):
         notes.append(
             "No baselines. To have some beside the networks:"
-            f" {comparison.eval_command(compared[0].path, compared[0].scores.split)}"
+            f" {comparison.eval_command(compared[0].path, compared[0].scores.split, levels)}"
             " --baseline nlm --baseline median"
         )
     return notes

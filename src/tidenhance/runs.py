@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import importlib.metadata
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tidenhance.errors import ConfigError, RunError, did_you_mean
-from tidenhance.files import csv_text, write_text
+from tidenhance.files import csv_text, new_folder, write_text
 
 if TYPE_CHECKING:
     from tidenhance.config import Config
@@ -207,10 +209,36 @@ def find(name: str, folder: Path = FOLDER) -> Path:
     raise RunError(f"{name}: no such run under {folder}/." + did_you_mean(name, known))
 
 
+def is_run(name: str, folder: Path = FOLDER) -> bool:
+    """Return whether `find` finds a run directory of that name."""
+    return any(_started(path) is not None for path in (Path(name), folder / name))
+
+
 def shipped_models() -> dict[str, Path]:
-    """Return the run directories that come with the tool, by name; `enhance` takes them."""
+    """Return the run directories that come with the tool, by name."""
     folder = Path(__file__).parent / "models"
     return {path.name: path for path in sorted(folder.iterdir()) if (path / CONFIG).is_file()}
+
+
+def find_or_copy(name: str, folder: Path = FOLDER) -> Path:
+    """Return the run directory that `find` returns, or else a copy under `folder` of the model.
+
+    The shipped models' own folders are not written to. A copy's name ends in the tool's version, so
+    that a newer version's model is not taken for it.
+
+    Raises:
+        RunError: there is neither.
+        WriteError: the copy cannot be written.
+    """
+    path = find_model(name, folder)
+    if path not in shipped_models().values():
+        return path
+    copy = folder / f"{path.name}-{importlib.metadata.version('tidenhance')}"
+    if _started(copy) is None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with new_folder(copy) as temporary:
+            shutil.copytree(path, temporary, dirs_exist_ok=True)
+    return copy
 
 
 def find_model(name: str, folder: Path = FOLDER) -> Path:
@@ -233,8 +261,8 @@ def find_model(name: str, folder: Path = FOLDER) -> Path:
 
 def newest_of(config_name: str, folder: Path = FOLDER) -> Path | None:
     """Return the run under `folder` that was started last of those of a config, or None."""
-    of_config = [run for run in summaries(folder) if run.config == config_name]
-    return of_config[-1].path if of_config else None
+    of_config = [path for path in _directories(folder) if _config_name(path) == config_name]
+    return of_config[-1] if of_config else None
 
 
 def newest_with_weights(folder: Path = FOLDER) -> Path:
@@ -298,33 +326,43 @@ def _started(run: Path) -> int | None:
 
 
 def _summary(run: Path) -> Summary:
-    from tidenhance import config as config_module
-
-    # Not the validated config: that would import TensorFlow.
     try:
-        if not (run / CONFIG).is_file():
-            raise RunError(f"{run / CONFIG}: expected a file.")  # a pipe would be waited for
-        config, _ = config_module.read(run / CONFIG)
+        config = _config_as_written(run)
         history = read_history(run)
         scores = read_scores(run)
         state = _state(run)
     except (ConfigError, RunError) as error:
         return Summary(run, "damaged", problem=str(error))
-    provenance, training = (
-        section if isinstance(section := config.get(key), dict) else {}
-        for key in ("provenance", "training")
-    )
-    epochs = training.get("epochs")
+    training = config.get("training")
+    epochs = training.get("epochs") if isinstance(training, dict) else None
     losses = [row["val_loss"] for row in history if math.isfinite(row.get("val_loss", math.nan))]
     return Summary(
         path=run,
         state=state,
-        config=str(provenance.get("config", "?")),
+        config=_config_name(run),
         epochs=len(history),
         planned_epochs=epochs if isinstance(epochs, int) else None,
         best_val_loss=min(losses, default=None),
         scores=scores,
     )
+
+
+def _config_as_written(run: Path) -> dict[str, Any]:
+    """Return a run's config; not the validated one, which would import TensorFlow."""
+    from tidenhance import config as config_module
+
+    if not (run / CONFIG).is_file():
+        raise RunError(f"{run / CONFIG}: expected a file.")  # a pipe would be waited for
+    return config_module.read(run / CONFIG)[0]
+
+
+def _config_name(run: Path) -> str:
+    """Return the name of the config that a run was made from, or a question mark."""
+    try:
+        provenance = _config_as_written(run).get("provenance")
+    except (ConfigError, RunError):
+        return "?"
+    return str(provenance.get("config", "?")) if isinstance(provenance, dict) else "?"
 
 
 def _state(run: Path) -> State:

@@ -51,22 +51,22 @@ def aggregate(rows: Sequence[Row], higher_is_better: Mapping[str, bool]) -> dict
     }
 
 
-def check_comparable(results: Sequence[Mapping[str, Any]]) -> None:
+def check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
     """Check that results were measured on the same pairs.
 
     Args:
-        results: what `evaluation.evaluate` returns, a run each.
+        results: what `evaluation.evaluate` returns, by what to call the runs.
 
     Raises:
         RunError: they were not; the message names two runs that differ, and in what.
     """
-    first = results[0]
-    for other in results[1:]:
-        for key in ("split", "levels", "data_fingerprint"):
-            if first[key] != other[key]:
-                what = "pairs" if key == "data_fingerprint" else key
+    (first, expected), *others = results.items()
+    for label, received in others:
+        for key in ("split", "levels", "pairs", "data_fingerprint"):
+            if received[key] != expected[key]:
                 raise RunError(
-                    f"{first['run']} and {other['run']} cannot be compared: their {what} differ."
+                    f"{label}: evaluated on other data than {first}, so that the two cannot be"
+                    f" compared. Expected as {key}: {expected[key]}. Received: {received[key]}."
                     " Evaluate both on the same data, as with --data, --split and --levels."
                 )
 

@@ -7,6 +7,7 @@ import json
 import logging
 import math
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -33,7 +34,7 @@ from tidenhance import (
 )
 from tidenhance.checkpoints import Progress
 from tidenhance.config import Config
-from tidenhance.errors import StoppedError, TidenhanceError
+from tidenhance.errors import RunError, StoppedError, TidenhanceError
 from tidenhance.feed import Feed
 from tidenhance.files import replacing, write_text
 from tidenhance.fused_adam import averaged
@@ -123,7 +124,7 @@ class Session:
             raise StoppedError(
                 f"{number.name} stopped the training after step {progress.step} of epoch"
                 f" {len(progress.history) + 1}. Nothing is lost; to go on:"
-                f" tidenhance train --resume {self.run}",
+                f" tidenhance train --resume {shlex.quote(str(self.run))}",
                 number,
             )
 
@@ -238,6 +239,11 @@ def _write_results(
     if best.exists():
         validated = checkpoints.validated_weights(best)
         if not _is_same(validated, run / runs.BEST_WEIGHTS):
+            try:
+                checkpoints.check(best)
+            except RunError as error:
+                logger.warning("WARNING: %s %s stays as it is.", error, runs.BEST_WEIGHTS)
+                return
             with replacing(run / runs.BEST_WEIGHTS) as temporary:
                 shutil.copyfile(validated, temporary)
 

@@ -104,7 +104,7 @@ def examples(
         chosen = _choose(rows, most)
         _check_saved(run, split, levels, [row["name"] for row, _ in chosen], folder)
         found = {pair.name: pair for pair in _pairs(run, split, root)}
-        return [_example(run, row, best, found, folder) for row, best in chosen], None
+        return [_example(run, row, best, found, folder, levels) for row, best in chosen], None
     except _UnusableError as reason:
         return [], f"{run.label}: {reason}"
     except (DataError, ImageError, ConfigError) as error:
@@ -199,7 +199,12 @@ def _pairs(run: Run, split: Split, root: str | None) -> list[Pair]:
 
 
 def _example(
-    run: Run, row: Mapping[str, Any], best: bool, found: Mapping[str, Pair], folder: Path
+    run: Run,
+    row: Mapping[str, Any],
+    best: bool,
+    found: Mapping[str, Pair],
+    folder: Path,
+    levels: Sequence[int] | None,
 ) -> Example:
     name = row["name"]
     if name not in found:
@@ -208,7 +213,7 @@ def _example(
     try:
         restored = images.read_rgb(folder / f"{name}.png")
     except ImageError as problem:
-        again = eval_command(run.path, run.scores.split)
+        again = eval_command(run.path, run.scores.split, levels)
         raise _UnusableError(f"{problem} Restore it again: {again} --save-images") from problem
     what = {"before": (distorted, found[name].place), "after": (restored, folder)}
     for key, (pixels, where) in what.items():

@@ -59,28 +59,32 @@ def print_types(types: Mapping[int, str]) -> None:
     _print_table(("type", "distortion"), ((str(number), name) for number, name in types.items()))
 
 
-def print_scores(results: Sequence[Mapping[str, Any]]) -> None:
-    """Print what `evaluation.evaluate` returns for runs on the same pairs, and for baselines."""
-    first = results[0]
+def print_scores(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print what `evaluation.evaluate` returns for runs on the same pairs, and for baselines.
+
+    Args:
+        results: by what to call the runs.
+    """
+    first = next(iter(results.values()))
     console().print(
         f"{first['split']}; pairs {first['pairs']}, references {first['references']};"
         f" {first['conventions']['range']}; {first['conventions']['rounding']};"
         " in brackets the gain's 95 % interval over references",
         soft_wrap=True,
     )
-    scored = {result["run"]: result for result in results} | first["baselines"]
+    scored = [*results.items(), *first["baselines"].items()]
     _print_table(
         ("", "PSNR", "gain", "", "PSNR-Y", "SSIM", "MS-SSIM", "MSE", "MAE", "s/picture"),
         [
             _score_row("doing nothing", first["identity"]),
-            *(_score_row(name, entry) for name, entry in scored.items()),
+            *(_score_row(name, entry) for name, entry in scored),
         ],
     )
-    for result in results:
+    for label, result in results.items():
         if result["article"]:
             figures = ", ".join(f"{k} {v}" for k, v in result["article"]["figures"].items())
             note = result["article"]["note"]
-            console().print(f"{result['run']}: the article has {figures} ({note})", soft_wrap=True)
+            console().print(f"{label}: the article has {figures} ({note})", soft_wrap=True)
     for group, title in (
         ("per_type", "type"),
         ("per_level", "level"),
@@ -88,8 +92,8 @@ def print_scores(results: Sequence[Mapping[str, Any]]) -> None:
     ):
         if len(first[group]) > 1:
             _print_table(
-                (f"PSNR by {title}", "pairs", "doing nothing", *scored),
-                [_group_row(group, key, scored) for key in first[group]],
+                (f"PSNR by {title}", "pairs", "doing nothing", *(name for name, _ in scored)),
+                [_group_row(group, key, [entry for _, entry in scored]) for key in first[group]],
             )
 
 
@@ -190,8 +194,8 @@ def _score_row(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _group_row(group: str, key: str, scored: Mapping[str, Any]) -> tuple[str, ...]:
-    entries = [entry[group][key] for entry in scored.values()]
+def _group_row(group: str, key: str, scored: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    entries = [entry[group][key] for entry in scored]
     name = f"{key} {entries[0].get('name', '')}".strip()
     gains = (f"{e['psnr']:.2f} ({e['gain']['psnr']['mean']:+.2f})" for e in entries)
     return (name, str(entries[0]["pairs"]), f"{entries[0]['identity']['psnr']:.2f}", *gains)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import logging
+import os
 import platform
 import subprocess
 from collections.abc import Iterator
@@ -120,7 +121,10 @@ def resume(run: Path, config: Config) -> Path:
             progress = replace(progress, config=resolved.model_dump(mode="json"))
             logger.info("going on from: %s", path.name)
         if resolved != before:
+            # Runs are ordered by when it was written first.
+            times = (run / runs.CONFIG).stat()
             write_text(run / runs.CONFIG, config_module.dump(resolved))
+            os.utime(run / runs.CONFIG, ns=(times.st_atime_ns, times.st_mtime_ns))
         _warn_of_other_versions(before.provenance)
         with closing(fed):
             session.fit(network, resolved, run, fed, progress, used.kind)
@@ -185,6 +189,10 @@ def _check_pictures(network: keras.Model, config: Config, fed: Feed) -> None:
     for section, batches in (("training", fed.training(0)), ("validation", fed.validation(0))):
         found = tuple(batches.element_spec[0].shape[1:])
         inference.check_suits(found, network.inputs[0].shape[1:], f"data ({section})")
+        later = [later.patch_size for later in config.training.later_patch_sizes]
+        if section == "training" and later:
+            smallest = min([*later, config.training.patch_size or later[0]])
+            found = (smallest, smallest, found[2])
         validation.check_shape(config, found, section)
 
 
