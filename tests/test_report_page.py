@@ -125,6 +125,35 @@ def test_the_line_for_doing_nothing_is_on_the_losss_scale(
         assert drawn["psnr"] == psnr
 
 
+def test_the_recipe_is_told(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    config = yaml.safe_load((soft_copy / "config.yaml").read_text())
+    text = pages_text(html(soft_copy))
+    for absent in ("pairs made while training", "initial weights"):
+        assert absent not in text
+    assert "optimiser Adam augmentation none" in text
+    config["training"] |= {
+        "optimizer": {"beta_2": 0.99, "weight_decay": 0.01, "gradient_clip_norm": None},
+        "augmentation": {"flips": True, "rotations": False},
+        "synthesis": {"types": [1, 1, 2], "levels": [5, 0, 5]},
+        "initial_weights": ["a", "b"],
+    }
+    (soft_copy / "config.yaml").write_text(yaml.safe_dump(config))
+    text = pages_text(html(soft_copy))
+    for wanted in (
+        "optimiser AdamW, beta 2 0.99, weight decay 0.01 augmentation flips",
+        "pairs made while training 2 types, levels 0, 5",
+        "initial weights a, b",
+    ):
+        assert wanted in text
+    # A stranger's config may hold anything.
+    config["training"] |= {"optimizer": "Adam", "synthesis": {"types": 1, "levels": [[1]]}}
+    config["training"]["learning_rate_schedule"] = 3
+    (soft_copy / "config.yaml").write_text(yaml.safe_dump(config))
+    assert "optimiser Adam" in pages_text(html(soft_copy))
+
+
 def test_the_kind_of_validation_crops_is_told(
     soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
 ) -> None:

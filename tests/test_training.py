@@ -21,7 +21,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import PIL
 import pytest
+import skimage
 import tensorflow as tf
 import yaml
 from PIL import Image
@@ -142,6 +144,8 @@ def test_the_runs_config_is_resolved_and_trains_again_to_the_same_history(
     assert written.training.cache_gib == 4
     assert written.provenance is not None
     assert written.provenance.keras == keras.__version__
+    assert written.provenance.pillow == PIL.__version__
+    assert written.provenance.scikit_image == skimage.__version__
     second = train(configs.load(first / runs.CONFIG), "small", tmp_path / "runs")
     assert first != second
     assert history(first) == history(second)

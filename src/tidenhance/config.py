@@ -280,6 +280,9 @@ class Provenance(Section):
     keras: str
     tensorflow: str
     numpy: str
+    pillow: str | None = None
+    scipy: str | None = None
+    scikit_image: str | None = None
     python: str
     platform: str
     device: str

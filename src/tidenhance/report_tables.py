@@ -124,6 +124,10 @@ def settings_table(compared: Sequence[Run]) -> tuple[list[str], Cells]:
         ("patch size", lambda run: run.setting("training", "patch_size") or "whole pictures"),
         ("learning rate", lambda run: run.setting("training", "learning_rate")),
         ("learning rate schedule", _schedule),
+        ("optimiser", _optimiser),
+        ("augmentation", _augmentation),
+        ("pairs made while training", _synthesis),
+        ("initial weights", _initial_weights),
         ("precision", lambda run: run.setting("training", "precision")),
         ("seed", lambda run: run.setting("seed")),
         ("started", lambda run: run.setting("provenance", "started")),
@@ -138,6 +142,9 @@ def settings_table(compared: Sequence[Run]) -> tuple[list[str], Cells]:
                 ("Keras", "keras"),
                 ("TensorFlow", "tensorflow"),
                 ("NumPy", "numpy"),
+                ("Pillow", "pillow"),
+                ("SciPy", "scipy"),
+                ("scikit-image", "scikit_image"),
                 ("Python", "python"),
                 ("platform", "platform"),
                 ("git commit", "git_commit"),
@@ -290,13 +297,44 @@ def _best_epoch(run: Run) -> str | None:
 
 
 def _schedule(run: Run) -> str:
-    schedules = run.setting("training", "learning_rate_schedule") or {}
+    schedules = _mapping(run.setting("training", "learning_rate_schedule"))
     found = [
         ", ".join([key.replace("_", " "), *(f"{name} {v}" for name, v in value.items())])
         for key, value in schedules.items()
-        if value
+        if isinstance(value, Mapping)
     ]
     return "; ".join(found) or "constant"
+
+
+def _optimiser(run: Run) -> str:
+    found = _mapping(run.setting("training", "optimizer"))
+    options = [f"{key.replace('_', ' ')} {value}" for key, value in found.items() if value]
+    return ", ".join(["AdamW" if found.get("weight_decay") else "Adam", *options])
+
+
+def _augmentation(run: Run) -> str:
+    found = _mapping(run.setting("training", "augmentation"))
+    return ", ".join(key for key, is_on in found.items() if is_on) or "none"
+
+
+def _synthesis(run: Run) -> str | None:
+    found = _mapping(run.setting("training", "synthesis"))
+    if not found:
+        return None
+    types, levels = (
+        sorted(set(map(str, listed if isinstance(listed := found.get(key), list) else ())))
+        for key in ("types", "levels")
+    )
+    return f"{_count(len(types), 'type')}, levels {', '.join(levels)}"
+
+
+def _initial_weights(run: Run) -> str | None:
+    found = run.setting("training", "initial_weights")
+    return ", ".join(map(str, found)) if isinstance(found, list) else found
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _time(run: Run) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import importlib.util
 import logging
 import os
@@ -269,10 +270,9 @@ def _working_on(run: Path) -> Iterator[None]:
 
 
 def _warn_of_other_versions(before: Provenance | None) -> None:
-    now = {"keras": keras.__version__, "tensorflow": tf.__version__, "numpy": np.__version__}
-    for name, version in now.items():
-        earlier = getattr(before, name, version)
-        if earlier != version:
+    for name, version in _versions().items():
+        earlier = getattr(before, name, None)
+        if earlier not in (None, version):
             logger.warning(
                 "WARNING: begun with %s %s, going on with %s: the last digits may differ.",
                 name,
@@ -281,13 +281,22 @@ def _warn_of_other_versions(before: Provenance | None) -> None:
             )
 
 
+def _versions() -> dict[str, str]:
+    """Return the versions of what the digits depend on; the last three make distorted pictures."""
+    packages = {"pillow": "pillow", "scipy": "scipy", "scikit_image": "scikit-image"}
+    return {
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "numpy": np.__version__,
+        **{name: importlib.metadata.version(package) for name, package in packages.items()},
+    }
+
+
 def _provenance(config_name: str, device_name: str, started: datetime) -> Provenance:
     return Provenance(
         config=config_name,
         tidenhance=tidenhance.__version__,
-        keras=keras.__version__,
-        tensorflow=tf.__version__,
-        numpy=np.__version__,
+        **_versions(),
         python=platform.python_version(),
         platform=platform.platform(),
         device=device_name,
