@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import shutil
 import signal
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,23 @@ LAYERS: list[dict[str, Any]] = [
 ]
 
 Pixels = NDArray[np.uint8]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_global_stays() -> Iterator[None]:
+    """Take back what the tool sets for its whole process."""
+    logger = logging.getLogger("tidenhance")
+    handlers, level = list(logger.handlers), logger.level
+    variables = {name: os.environ.get(name) for name in ("TF_CPP_MIN_LOG_LEVEL", "KERAS_BACKEND")}
+    yield
+    logger.handlers[:] = handlers
+    logger.setLevel(level)
+    for name, value in variables.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    if "keras" in sys.modules:
+        sys.modules["keras"].config.set_dtype_policy("float32")
 
 
 @pytest.fixture(scope="session")

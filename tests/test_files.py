@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import subprocess
@@ -149,6 +150,24 @@ def test_a_failure_while_it_is_filled_keeps_the_old_folder(tmp_path, error):
 
     with pytest.raises(error):
         fail()
+    assert content(tmp_path / "a") == {"a.txt": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+@pytest.mark.parametrize("failing", ["the new", "the old"])
+def test_a_folder_that_cannot_be_renamed_keeps_the_old_one(tmp_path, monkeypatch, failing):
+    fill(tmp_path / "a", "old")
+    real = Path.rename
+
+    def rename(path, target):
+        is_new = target == tmp_path / "a" and content(path) == {"a.txt": "new"}
+        if is_new if failing == "the new" else path == tmp_path / "a":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(WriteError, match=r"a: cannot be written: Input/output error\."):
+        fill(tmp_path / "a", "new")
     assert content(tmp_path / "a") == {"a.txt": "old"}
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 

@@ -6,7 +6,6 @@ import csv
 import importlib.util
 import json
 import math
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ import pytest
 import skimage
 import sklearn
 
-from tidenhance import config, runs
+from tidenhance import config, runs, weights
 from tidenhance.data import synthesis
 from tidenhance.data.datasets import tid2013
 
@@ -98,17 +97,26 @@ def study(folder: Path, *arguments: object) -> None:
 
 
 @pytest.mark.slow
-def test_the_open_protocol_scores_a_model_by_level_and_type(tmp_path, tree):
-    model = runs.shipped_models()[runs.DEFAULT_MODEL]
-    run = shutil.copytree(model, tmp_path / "runs" / "of-two-types")
-    two = config.load(run / runs.CONFIG, ["data.types=[1, 16]"])
+def test_the_open_protocol_scores_a_model_by_level_and_type(script, tmp_path, tree, monkeypatch):
+    run = tmp_path / "runs" / "of-two-types"
+    run.mkdir(parents=True)
+    two = config.load(
+        config.find("quickstart"),
+        ["data={name: tid2013, types: [1, 16]}", "network={name: residual_cnn, channels: 4}"],
+        root=str(tree),
+    )
     (run / runs.CONFIG).write_text(config.dump(two))
-    study(tmp_path, "open", "of-two-types", "--data", tree, "--out", "study")
+    network = weights.build_network(two)
+    network.layers[-2].bias.assign([2 / 255] * 3)
+    weights.save(network, run / runs.BEST_WEIGHTS)
+    monkeypatch.chdir(tmp_path)
+    script.main(["open", "of-two-types", "--data", str(tree), "--out", "study"])
     scores = json.loads((tmp_path / "study" / "open-of-two-types.json").read_text())
     for split, numbers in (("test", range(16, 21)), ("val", range(21, 26))):
         assert set(scores[split]["levels"]) == {"1", "2", "3", "4", "5"}
         assert len(scores[split]["pristine"]) == len(numbers)
-        assert all(20 < psnr < 100 for psnr in scores[split]["pristine"].values())
+        # Every value is 2 of 255 off, but for the clipped ones.
+        assert all(42 < psnr < 43 for psnr in scores[split]["pristine"].values())
         last = scores[split]["levels"]["5"]
         assert set(last["per_type"]) == {"1", "16"}
         assert set(last["per_reference"]) == {f"i{number}" for number in numbers}
@@ -123,7 +131,9 @@ def test_the_open_protocol_scores_a_model_by_level_and_type(tmp_path, tree):
 
 
 @pytest.mark.slow
-def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(script, tmp_path, tree):
+def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(
+    script, tmp_path, tree, monkeypatch
+):
     data = "data={name: tid2013, types: [1, 16]}"
     loaded = config.load(config.find("quickstart"), [data], root=str(tree))
     (tmp_path / "small.yaml").write_text(config.dump(loaded))
@@ -132,22 +142,18 @@ def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(script, tm
     [entry] = json.loads((tmp_path / "study" / "article-0.2-minutes.json").read_text()).values()
     assert len(entry["curve"]) == 30
     [run] = (tmp_path / "study" / "0.2-minutes").iterdir()
-    history = runs.read_history(run)
     [probed] = json.loads((tmp_path / "study" / "rates.json").read_text()).values()
     assert entry["steps"] == 30 * max(1, round(60 * 0.2 * probed / 30 / script.BATCH_SIZE))
     averages = runs.read_config(run).training.optimizer.exponential_moving_average
     assert averages == pytest.approx(1 - 30 / entry["steps"])
-    rates = [row["images_per_second"] for row in history]
-    pictures = entry["steps"] / len(history) * script.BATCH_SIZE
-    seconds = sum(pictures / rate for rate in rates)
-    # As far as a machine is the same from one second to the next.
-    assert 3 < seconds < 48
     assert [point["minutes"] for point in entry["curve"]][::29] == pytest.approx([0.2 / 30, 0.2])
     assert set(entry["val"]["per_reference"]) == {f"i{number}" for number in range(21, 26)}
     assert "| small.yaml | 57,251 | " in (tmp_path / "study" / "article-0.2-minutes.md").read_text()
     assert (tmp_path / "study" / "article-0.2-minutes.png").is_file()
     # Nothing is trained again.
-    study(tmp_path, *arguments)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delattr(script, "train")
+    script.main(list(map(str, arguments)))
     assert len(list((tmp_path / "study" / "0.2-minutes").iterdir())) == 1
 
 

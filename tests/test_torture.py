@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "torture.py"
-COUNTS = {"kills": 4, "kills-while-saving": 6, "stops": 1, "limits": 1, "full-disks": 1}
+COUNTS = {"kills": 2, "kills-while-saving": 3, "stops": 1, "limits": 1, "full-disks": 1}
 
 
 @pytest.mark.slow
-def test_ten_kills_a_stop_two_full_disks_and_a_damaged_checkpoint(tmp_path: Path) -> None:
+def test_five_kills_a_stop_two_full_disks_and_a_damaged_checkpoint(tmp_path: Path) -> None:
     counts = {**COUNTS, "damages": 1}
     options = [f"--{name}={count}" for name, count in counts.items()]
     done = subprocess.run(
@@ -23,4 +23,5 @@ def test_ten_kills_a_stop_two_full_disks_and_a_damaged_checkpoint(tmp_path: Path
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    assert "14 of 14 trainings came to the same result, bit for bit" in done.stdout
+    assert "SKIPPED" not in done.stdout
+    assert "9 of 9 trainings came to the same result, bit for bit" in done.stdout

@@ -163,24 +163,24 @@ from tidenhance import weights
 from tidenhance.errors import WriteError
 from tidenhance.networks import plain_cnn
 network = plain_cnn.build(channels=[32])
-resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), -1))
-try:
-    weights.save(network, Path(sys.argv[1]))
-except WriteError as error:
-    print(error)
+for limit in (0, 100, 3000, 8000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, -1))
+    try:
+        weights.save(network, Path(sys.argv[1]))
+    except WriteError as error:
+        print(error)
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [0, 100, 3000, 8000])
-def test_a_full_disk_does_not_crash_hdf5(tmp_path: Path, limit: int) -> None:
+def test_a_full_disk_does_not_crash_hdf5(tmp_path: Path) -> None:
     path = tmp_path / "a.weights.h5"
     path.write_text("old")
     done = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(path), str(limit)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", LIMITED, str(path)], stdout=subprocess.PIPE, text=True
     )
     assert done.returncode == 0
-    assert done.stdout == f"{path}: cannot be written: File too large.\n"
+    assert done.stdout == 4 * f"{path}: cannot be written: File too large.\n"
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -67,9 +67,16 @@ def new_folder(path: Path) -> Iterator[Path]:
             _sync(file)
         _sync(temporary)
         temporary.chmod(0o777 & ~_umask())
-        remove_folder(path)
-        temporary.rename(path)
+        aside = _moved_aside(path)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if aside is not None:
+                aside.rename(path)
+            raise
         _sync(path.parent)
+        if aside is not None:
+            shutil.rmtree(aside)
     except OSError as error:
         raise _write_error(path, error) from error
     finally:
@@ -83,12 +90,23 @@ def remove_folder(path: Path) -> None:
         WriteError: it cannot be removed.
     """
     try:
-        if path.exists():
-            aside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
-            path.rename(aside)
+        aside = _moved_aside(path)
+        if aside is not None:
             shutil.rmtree(aside)
     except OSError as error:
         raise WriteError(f"{path}: cannot be removed: {error.strerror}.") from error
+
+
+def _moved_aside(folder: Path) -> Path | None:
+    """Return where a folder now lies as something unfinished, or None if there was none."""
+    if not folder.exists():
+        return None
+    aside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
+    try:
+        return folder.rename(aside)
+    except OSError:
+        aside.rmdir()
+        raise
 
 
 def remove_unfinished(folder: Path) -> None:

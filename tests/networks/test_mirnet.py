@@ -49,7 +49,13 @@ def test_attention_over_channels_or_over_streams_sums_to_one() -> None:
 def test_streams_have_as_many_parameters_as_channels() -> None:
     small = {"channels": 8, "groups": 1, "blocks": 1}
     channels = mirnet.build(**small, fusion_softmax="channels")
-    assert mirnet.build(**small, fusion_softmax="streams").count_params() == channels.count_params()
+    streams = mirnet.build(**small, fusion_softmax="streams")
+    assert streams.count_params() == channels.count_params()
+    counts = [
+        sum(isinstance(layer, mirnet.StreamSoftmax) for layer in network.layers)
+        for network in (channels, streams)
+    ]
+    assert counts == [0, 4]  # one for each selective kernel feature fusion
 
 
 def test_mean_and_maximum_are_over_channels() -> None:
