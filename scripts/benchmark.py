@@ -219,6 +219,7 @@ class Bench:
         options = ["validation.patch_size=32", *synthesis]
         if self.short:
             options += ["training.patch_size=32", "training.later_patch_sizes=[]"]
+            options += ["network={name: residual_cnn, channels: 4, depth: 2}"]
         trained = self.train("nafnet-open-patches", 8 if self.short else 200, *options)
         self.waiting("nafnet-open-patches, pictures made meanwhile", trained)
 

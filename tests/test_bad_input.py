@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
-import resource
+import re
 import shutil
 import struct
 import subprocess
@@ -210,13 +211,6 @@ def test_in_a_folder_of_every_kind_the_good_are_restored_and_each_bad_one_is_one
         assert restored.grey == source.grey
 
 
-def test_without_bad_ones_all_is_well(run, tmp_path):
-    (tmp_path / "a.png").write_bytes(GOOD["grey.png"])
-    ended = enhance(run, tmp_path)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    assert sorted(contents(tmp_path)) == ["a.png", "a_enhanced.png"]
-
-
 @pytest.mark.parametrize(
     ("name", "reason"), [*LINKS.items(), ("no\nsuch.png", r"no\nsuch.png: no such file or folder.")]
 )
@@ -236,6 +230,7 @@ def test_a_target_that_is_a_circle_of_links_is_replaced(run, tmp_path):
     (tmp_path / "a_enhanced.png").symlink_to("a_enhanced.png")
     ended = enhance(run, tmp_path / "a.png")
     assert (ended.returncode, ended.stderr) == (0, "")
+    assert sorted(contents(tmp_path)) == ["a.png", "a_enhanced.png"]
     assert not (tmp_path / "a_enhanced.png").is_symlink()
 
 
@@ -430,9 +425,17 @@ def mutated(content: bytes, mutation: tuple) -> bytes:
 @pytest.fixture(scope="module")
 def _little_memory() -> Iterator[None]:
     """Check that the peak of the memory in use does not rise by more than 500 MB."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # The peak since the process began would be that of other tests.
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    before = peak_kib()
     yield
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000
+    assert peak_kib() - before < 500_000
+
+
+def peak_kib() -> int:
+    [line] = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(line)
 
 
 def problem(read: Callable[[Path], object], path: Path) -> str:

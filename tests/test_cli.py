@@ -22,7 +22,7 @@ import typer
 from PIL import Image
 
 import tidenhance
-from tidenhance import cli, config, evaluation, runs, tables
+from tidenhance import cli, config, evaluation, report, runs, tables
 from tidenhance.data import distortions
 from tidenhance.errors import TidenhanceError
 
@@ -477,6 +477,60 @@ def test_a_report_on_a_run_without_scores_names_the_command_that_makes_them(tool
     assert f"{soft_copy}: no scores.json" in ended.err
     assert f"Evaluate it first: tidenhance eval {soft_copy}" in ended.err
     assert not Path("report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("baseline", "expected"),
+    [
+        ("nlm", ("nlm", {"strength": 0.8})),
+        ("{name: nlm, strength: 1.5}", ("nlm", {"strength": 1.5})),
+        ("nml", "--baseline: expected one of clahe, "),
+        ("{name: nlm, strenght: 1}", "--baseline: strenght: "),
+    ],
+)
+def test_a_baseline_with_and_without_options(tool, monkeypatch, soft_run, baseline, expected):
+    given = []
+
+    def evaluate(run: Path, *_: object, baselines: Any, **__: object) -> Any:
+        given.extend(baselines)
+        return runs.read_json(run / "scores.json")
+
+    monkeypatch.setattr(evaluation, "evaluate", evaluate)
+    ended = tool("eval", str(soft_run), "--json", "--baseline", baseline)
+    if isinstance(expected, str):
+        assert (ended.code, ended.out, given) == (2, "", [])
+        assert expected in ended.err
+        assert "Did you mean" in ended.err
+    else:
+        assert (ended.code, given) == (0, [expected])
+        assert json.loads(ended.out)["run"] == soft_run.name
+
+
+def test_runs_on_other_data_are_not_printed_beside_each_other(
+    tool, monkeypatch, soft_copy, bright_run
+):
+    monkeypatch.setattr(
+        evaluation, "evaluate", lambda run, *_, **__: runs.read_json(run / "scores.json")
+    )
+    both = [str(soft_copy), str(bright_run)]
+    ended = tool("eval", *both, "--json")
+    assert [entry["run"] for entry in json.loads(ended.out)] == [soft_copy.name, bright_run.name]
+    found = runs.read_json(soft_copy / "scores.json") | {"data_fingerprint": "beef"}
+    (soft_copy / "scores.json").write_text(json.dumps(found))
+    ended = tool("eval", *both)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{bright_run.name}: evaluated on other data than {soft_copy.name}" in ended.err
+
+
+def test_a_report_is_of_the_split_levels_and_data_that_it_is_told(tool, monkeypatch, soft_run):
+    told = []
+    monkeypatch.setattr(report, "write", lambda *a, **o: told.append((a, o)))
+    assert (
+        tool("report", str(soft_run), "--split", "test", "--levels", "1-3", "--data", "d").code == 0
+    )
+    [(places, options)] = told
+    assert places == ([soft_run], Path("report.html"))
+    assert options == {"file_format": "html", "split": "test", "levels": [1, 2, 3], "root": "d"}
 
 
 def test_runs_of_one_name_are_told_apart(tool, monkeypatch, soft_run, tmp_path):
