@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,17 @@ def test_runs_on_different_data_are_not_compared(
     assert message.startswith(f"{bright_copy}: evaluated on other data than {soft_copy}")
     assert f"Expected as {named}: " in message
     assert "Evaluate both on the same data" in message
+
+
+def test_runs_are_called_by_config_by_folder_or_by_path(soft_copy: Path, bright_copy: Path) -> None:
+    def labels(*found: Path) -> list[str]:
+        return [run.label for run in comparison.read(list(found), "val")]
+
+    assert labels(soft_copy, bright_copy) == ["soft", "bright"]
+    second = Path(shutil.copytree(soft_copy, soft_copy.with_name("soft-2")))
+    assert labels(soft_copy, bright_copy, second) == [soft_copy.name, "bright", "soft-2"]
+    third = Path(shutil.copytree(soft_copy, soft_copy.parent / "other" / soft_copy.name))
+    assert labels(soft_copy, third) == [str(soft_copy), str(third)]
 
 
 def test_commands_work_as_they_are_printed() -> None:

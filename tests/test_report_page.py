@@ -103,6 +103,64 @@ def test_scores_of_other_levels(
     assert f"tidenhance eval {soft_copy} --levels 1,2 --baseline nlm" in text
 
 
+def test_the_best_value_of_each_metric_is_marked(
+    soft_copy: Path, bright_copy: Path, html: Callable[..., str]
+) -> None:
+    """Blurring, and brightening; of errors the smallest is the best, of the others the largest."""
+    shown = {
+        "doing nothing": {"psnr": 21.0, "ssim": 0.9, "mse": 0.0123, "mae": 0.05},
+        "soft": {"psnr": 22.0, "ssim": 0.5, "mse": 0.0045, "mae": 0.06},
+        "bright": {"psnr": 20.0, "ssim": 0.6, "mse": 0.0678, "mae": 0.07},
+    }
+    for run, name in ((soft_copy, "soft"), (bright_copy, "bright")):
+        edit_scores(run, identity=shown["doing nothing"], baselines={}, **shown[name])
+    page = html(soft_copy, bright_copy)
+    best = [cell.strip() for cell in re.findall(r'<td class="number best">([^<]*)</td>', page)]
+    assert sorted(best) == sorted(["22.00", "0.9000", "0.00450", "0.0500"])
+
+
+def test_plots_get_the_figures_of_the_scores(
+    soft_copy: Path, monkeypatch: pytest.MonkeyPatch, html: Callable[..., str]
+) -> None:
+    costs, spreads = {}, []
+
+    def quality_against_cost(name: str, points: Any, **options: Any) -> str:
+        costs[name] = (points, options["identity"])
+        return "<svg></svg>"
+
+    def gains(_: str, found: Any, **__: Any) -> str:
+        spreads.extend(found)
+        return "<svg></svg>"
+
+    monkeypatch.setattr(plots, "quality_against_cost", quality_against_cost)
+    monkeypatch.setattr(plots, "gains", gains)
+    html(soft_copy)
+    scores = json.loads((soft_copy / "scores.json").read_text())
+    network = json.loads((soft_copy / "network.json").read_text())
+    gain, before = scores["gain"]["psnr"], scores["identity"]["psnr"]
+    points, identity = costs["cost-multiply-adds"]
+    assert identity == before
+    [point] = points
+    assert (point.label, point.x) == ("soft", network["multiply_adds"])
+    assert point.y == scores["psnr"] == pytest.approx(before + gain["mean"])
+    assert (point.low, point.high) == (before + gain["low"], before + gain["high"])
+    times = {point.label: point.x for point in costs["cost-time"][0]}
+    assert times == {"soft": 0.5, "blur": 0.004}
+    [spread, _] = spreads
+    assert (spread.mean, spread.low, spread.high) == (gain["mean"], gain["low"], gain["high"])
+    each = [entry["gain"]["psnr"]["mean"] for entry in scores["per_reference"].values()]
+    assert list(spread.gains) == each
+
+
+def test_a_clear_loss_is_told(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    gain = {"mean": -2.0, "low": -3.0, "high": -1.0, "references": 5}
+    found = json.loads((soft_copy / "scores.json").read_text())["gain"]
+    edit_scores(soft_copy, gain=found | {"psnr": gain})
+    assert "worse than doing nothing" in pages_text(html(soft_copy))
+
+
 def test_the_line_for_doing_nothing_is_on_the_losss_scale(
     soft_copy: Path, monkeypatch: pytest.MonkeyPatch, html: Callable[..., str]
 ) -> None:
