@@ -76,7 +76,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             raise
         _sync(path.parent)
         if aside is not None:
-            shutil.rmtree(aside)
+            shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise _write_error(path, error) from error
     finally:

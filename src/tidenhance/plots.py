@@ -15,7 +15,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 SERIES_COLOURS = 8
@@ -114,7 +114,9 @@ def curves(
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:.3g}")
             spread = max(drawn) / min(drawn)
-            axes.yaxis.set_minor_formatter("{x:.2g}" if spread < 10 else NullFormatter())
+            if spread >= 10:
+                axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axes.yaxis.set_minor_formatter("{x:.2g}" if spread < 1000 else NullFormatter())
         axes.set_title(title, fontsize=11, loc="left")
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
