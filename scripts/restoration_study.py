@@ -122,10 +122,12 @@ def collect_photographs(kodak: Path, out: Path) -> None:
         roots = {
             source: folder_of(source, Path(folder)) for source in {row["source"] for row in rows}
         }
-        for row in rows:
-            shutil.copyfile(roots[row["source"]] / row["path"], photographs / row["name"])
-        for name in map(kodak_name, KODAK_TO_TRAIN):
-            shutil.copyfile(kodak / name, photographs / name)
+        sources = {row["name"]: roots[row["source"]] / row["path"] for row in rows}
+        sources |= {name: kodak / name for name in map(kodak_name, KODAK_TO_TRAIN)}
+        for name, source in sources.items():
+            if not source.is_file():
+                raise SystemExit(f"{source}: no such file.")
+            shutil.copyfile(source, photographs / name)
 
 
 def kodak_name(number: int) -> str:
@@ -146,6 +148,12 @@ def folder_of(source: str, folder: Path) -> Path:
     if found is None or found.origin is None:
         raise SystemExit(f"{source} is not installed.")
     return Path(found.origin).parent
+
+
+def copied(source: Path, folder: Path) -> Path:
+    """Return a new copy of a run, to be scored: what is scored already is not written to."""
+    ignored = shutil.ignore_patterns(runs.CHECKPOINTS, runs.TENSORBOARD, runs.IMAGES)
+    return Path(shutil.copytree(source, folder / source.name, dirs_exist_ok=True, ignore=ignored))
 
 
 def score_open(run: Path, network: inference.Network, data: Path) -> dict[str, Any]:
@@ -507,8 +515,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     given.out.mkdir(parents=True, exist_ok=True)
     if given.command == "open":
-        run = runs.find_or_copy(given.model, given.runs)
-        name = f"open-{Path(given.model).name}"
+        run = copied(runs.find_model(given.model, given.runs), given.out / "runs")
+        name = f"open-{run.name}"
         device.use("auto")
         network = forward_tensorflow.load(run)
         scores = score_open(run, network, given.data)

@@ -769,8 +769,8 @@ def test_a_model_that_comes_with_the_tool_is_taken_by_name(tool, tmp_path):
     assert tool("eval", f"{name}x").code == 2
     assert tool("export", name, "-o", "network.onnx").code == 0
     assert Path("network.onnx").is_file()
-    [copy] = Path("runs").iterdir()
-    assert json.loads(tool("runs", "--json").out)[0]["state"] == "finished"
+    assert not Path("runs").exists()
     ended = tool("report", name)
     assert ended.code == 2
+    [copy] = Path("runs/models").iterdir()
     assert f"tidenhance eval {copy}" in ended.err

@@ -66,6 +66,9 @@ def test_after_the_first_computation_it_stays_where_it_is(monkeypatch, began_on,
     monkeypatch.setattr(experimental, "get_device_details", lambda _: {"device_name": "a GPU"})
     for requested in ("auto", "cpu"):
         assert device.use(requested).kind == kind
+    if kind == "cpu":
+        with pytest.raises(DeviceError, match="has begun on the CPU"):
+            device.use("gpu")
 
 
 def graph_optimiser_is_off() -> bool:

@@ -424,6 +424,14 @@ def test_files_that_are_no_pictures_are_named(tmp_path):
         read_picture(tmp_path)
 
 
+@pytest.mark.parametrize("ending", ["png", "webp", "jpg"])
+def test_damaged_metadata_costs_nobody_the_picture(tmp_path, ending):
+    path, pixels = tmp_path / f"x.{ending}", np.full((16, 16, 3), 128, np.uint8)
+    Image.fromarray(pixels).save(path, exif=b"Exif\0\0" + 20 * b"X")
+    np.testing.assert_allclose(read_rgb(path), pixels, atol=1)
+    np.testing.assert_allclose(read_picture(path).pixels, pixels, atol=1)
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_truncated_pictures_are_an_error(tmp_path, ending):
     path = tmp_path / f"x{ending}"

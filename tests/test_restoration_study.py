@@ -67,6 +67,9 @@ def test_photographs_are_collected_but_none_that_is_validated_or_tested_on(
     # Nothing that lies in an older folder is taken for one of them.
     with pytest.raises(SystemExit, match="exists already"):
         script.main(["photographs", "--kodak", str(kodak), "--out", str(out)])
+    (source / rows[0]["path"]).unlink()
+    with pytest.raises(SystemExit, match="no such file"):
+        script.main(["photographs", "--kodak", str(kodak), "--out", str(tmp_path / "new")])
     (kodak / "kodim03.png").unlink()
     with pytest.raises(SystemExit, match=r"no kodim03\.png"):
         script.main(["photographs", "--kodak", str(kodak), "--out", str(tmp_path / "new")])
@@ -128,6 +131,7 @@ def test_the_open_protocol_scores_a_model_by_level_and_type(script, tmp_path, tr
     assert "| 16 mean shift | " in tables
     assert (tmp_path / "study" / "open-of-two-types.jpg").is_file()
     assert "of 2 |" in tables
+    assert not list(run.glob("scores*"))
 
 
 @pytest.mark.slow

@@ -377,18 +377,32 @@ def test_a_model_is_found_by_name_unless_a_run_has_it(run, text, models):
 
 
 def test_a_model_is_copied_where_a_run_is_written_to(run, text, models):
-    copy = runs.find_or_copy("digits", run.parent / "new")
-    assert copy.parent == run.parent / "new"
+    (models / "digits" / runs.BEST_WEIGHTS).write_text("one")
+    copy = runs.find_or_copy("digits", run.parent)
+    assert copy.parent == run.parent / "models"
     assert copy.name.startswith("digits-")
     assert (copy / runs.CONFIG).read_text() == text
     (copy / "scores.json").touch()
-    assert runs.find_or_copy("digits", run.parent / "new") == copy
+    assert runs.find_or_copy("digits", run.parent) == copy
+    assert runs.find_or_copy(str(models / "digits"), run.parent) == copy
     assert (copy / "scores.json").is_file()
-    assert [path.name for path in (models / "digits").iterdir()] == [runs.CONFIG]
-    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+    inside = {path.name for path in (models / "digits").iterdir()}
+    assert inside == {runs.CONFIG, runs.BEST_WEIGHTS}
+    assert list(copy.parent.iterdir()) == [copy]
+    # Of other weights it is another model; and no copy is a run to go on with, or the newest.
+    (models / "digits" / runs.BEST_WEIGHTS).write_text("two")
+    assert runs.find_or_copy("digits", run.parent) != copy
     assert runs.find_or_copy(run.name, run.parent) == run
+    assert [found.path for found in runs.summaries(run.parent)] == [run]
     with pytest.raises(RunError, match="Did you mean 'digits'"):
         runs.find_or_copy("digit", run.parent)
+
+
+def test_a_model_that_cannot_be_copied(models, tmp_path):
+    (models / "digits" / runs.BEST_WEIGHTS).touch()
+    (tmp_path / "runs").touch()
+    with pytest.raises(WriteError, match=r"models: cannot be written: Not a directory\."):
+        runs.find_or_copy("digits", tmp_path / "runs")
 
 
 def test_neither_a_run_nor_a_model(run, models):

@@ -275,7 +275,7 @@ def enhance(
     from tidenhance import enhance as enhancing
 
     jobs = enhancing.plan(inputs, out)
-    path = _run(run, runs, for_enhance=True)
+    path = _run(run, runs, for_enhance=True, is_written_to=False)
     enhance_one = partial(
         enhancing.enhance_picture,
         network=_network(path),
@@ -316,7 +316,7 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier export.")] = False,
 ) -> None:
     """Write a run's network for use without Keras."""
-    run = _run(name, runs)
+    run = _run(name, runs, is_written_to=out is None)
     _import_tensorflow()
     from tidenhance import export as exporting
 
@@ -576,12 +576,13 @@ def _fail(error: BaseException, code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
-def _run(name: str | None, folder: Path, *, for_enhance: bool = False) -> Path:
+def _run(
+    name: str | None, folder: Path, *, for_enhance: bool = False, is_written_to: bool = True
+) -> Path:
     from tidenhance import runs
 
     if name is not None:
-        # All else writes into the run.
-        return (runs.find_model if for_enhance else runs.find_or_copy)(name, folder)
+        return (runs.find_or_copy if is_written_to else runs.find_model)(name, folder)
     if not for_enhance:
         newest = runs.newest_with_weights(folder)
         typer.echo(f"run: {newest} (the newest)", err=True)

@@ -72,6 +72,10 @@ def use(requested: Requested) -> Used:
                 tf.config.experimental.set_memory_growth(gpu, True)
     except RuntimeError:  # TensorFlow's, that it has begun
         kind = "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
+        if requested == "gpu" and kind == "cpu":
+            raise DeviceError(
+                "training.device: gpu was requested, and this process has begun on the CPU."
+            ) from None
     if kind == "cpu":
         return Used(kind, f"CPU, {workers.available_cores()} cores")
     details = tf.config.experimental.get_device_details(gpus[0])

@@ -141,7 +141,9 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
             deep = ", more than 8 bits a channel" if picture.mode == "RGB" else ""
             received = f"mode {picture.mode}{deep}"
             raise ImageError(f"{printable(path)}: expected 8-bit RGB. Received: {received}.")
-        ImageOps.exif_transpose(picture, in_place=True)
+        picture.load()
+        with suppress(Exception):  # damaged metadata must not cost the user the picture
+            ImageOps.exif_transpose(picture, in_place=True)
         return np.asarray(picture)
 
 

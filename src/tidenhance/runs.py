@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import fcntl
-import importlib.metadata
 import json
 import math
 import os
@@ -16,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidenhance.errors import ConfigError, RunError, did_you_mean
-from tidenhance.files import csv_text, new_folder, write_text
+from tidenhance.errors import ConfigError, RunError, WriteError, did_you_mean
+from tidenhance.files import csv_text, new_folder, sha256, write_text
 
 if TYPE_CHECKING:
     from tidenhance.config import Config
@@ -221,21 +220,24 @@ def shipped_models() -> dict[str, Path]:
 
 
 def find_or_copy(name: str, folder: Path = FOLDER) -> Path:
-    """Return the run directory that `find` returns, or else a copy under `folder` of the model.
+    """Return the run directory that `find` returns, or else a copy of the model, to be written to.
 
-    The shipped models' own folders are not written to. A copy's name ends in the tool's version, so
-    that a newer version's model is not taken for it.
+    The copy is in the folder `models` under `folder`, so that it is nobody's newest run. Its name
+    ends in a digest of the weights: another version's model is not taken for it.
 
     Raises:
         RunError: there is neither.
         WriteError: the copy cannot be written.
     """
     path = find_model(name, folder)
-    if path not in shipped_models().values():
+    if path.resolve() not in {model.resolve() for model in shipped_models().values()}:
         return path
-    copy = folder / f"{path.name}-{importlib.metadata.version('tidenhance')}"
+    copy = folder / "models" / f"{path.name}-{sha256(path / BEST_WEIGHTS)[:8]}"
     if _started(copy) is None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WriteError(f"{copy.parent}: cannot be written: {error.strerror}.") from error
         with new_folder(copy) as temporary:
             shutil.copytree(path, temporary, dirs_exist_ok=True)
     return copy
