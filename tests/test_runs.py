@@ -69,6 +69,12 @@ def test_a_directory_that_cannot_be_made(tmp_path):
         runs.create(tmp_path, "x" * 300, NOW)
 
 
+def test_folders_named_twice_are_one(tmp_path):
+    first, second = tmp_path / "b", tmp_path / "a"
+    named = [first, second, second, tmp_path / "a" / ".." / "b"]
+    assert runs.distinct(named) == [first, second]
+
+
 def test_the_names_of_score_files():
     assert runs.scores_name("val", "json") == "scores.json"
     assert runs.scores_name("test", "csv") == "scores-test.csv"

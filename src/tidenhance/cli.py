@@ -210,17 +210,13 @@ def evaluate(
     """Score runs' networks on the pairs of a split, beside doing nothing and classical methods."""
     from tidenhance import config as configs
     from tidenhance.data.datasets import tid2013
+    from tidenhance.runs import distinct, scores_name
 
     chosen = _numbers(levels, tid2013.LEVELS, "--levels") if levels else None
-    given = [_run(name, runs) for name in names] if names else [_run(None, runs)]
-    unique: dict[Path, Path] = {}
-    for path in given:
-        unique.setdefault(path.resolve(), path)
-    paths = list(unique.values())
+    paths = distinct([_run(name, runs) for name in names or (None,)])
     _import_tensorflow()
     baselines = [configs.component("baselines", text, "--baseline") for text in baseline or ()]
     from tidenhance import evaluation, scores, tables
-    from tidenhance.runs import scores_name
 
     results = {}
     for path in paths:
@@ -275,7 +271,7 @@ def enhance(
     from tidenhance import enhance as enhancing
 
     jobs = enhancing.plan(inputs, out)
-    path = _run(run, runs, for_enhance=True, is_written_to=False)
+    path = _run_for_pictures(run, runs)
     enhance_one = partial(
         enhancing.enhance_picture,
         network=_network(path),
@@ -576,17 +572,21 @@ def _fail(error: BaseException, code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
-def _run(
-    name: str | None, folder: Path, *, for_enhance: bool = False, is_written_to: bool = True
-) -> Path:
+def _run(name: str | None, folder: Path, *, is_written_to: bool = True) -> Path:
     from tidenhance import runs
 
     if name is not None:
         return (runs.find_or_copy if is_written_to else runs.find_model)(name, folder)
-    if not for_enhance:
-        newest = runs.newest_with_weights(folder)
-        typer.echo(f"run: {newest} (the newest)", err=True)
-        return newest
+    newest = runs.newest_with_weights(folder)
+    typer.echo(f"run: {newest} (the newest)", err=True)
+    return newest
+
+
+def _run_for_pictures(name: str | None, folder: Path) -> Path:
+    from tidenhance import runs
+
+    if name is not None:
+        return runs.find_model(name, folder)
     if folder != runs.FOLDER and not folder.is_dir():
         raise RunError(f"--runs: {printable(folder)}: no such folder.")
     chosen = runs.newest_for_any_picture(folder)

@@ -173,7 +173,7 @@ def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = Non
         RunError: a run is missing or damaged, has no such scores, or has scores of other data
             than the first run's.
     """
-    unique = list({path.resolve(): path for path in paths}.values())
+    unique = runs.distinct(paths)
     if not unique:
         raise RunError("Expected at least one run. Received: none.")
     configs = {path: _read_config(path) for path in unique}

@@ -201,16 +201,24 @@ def find(name: str, folder: Path = FOLDER) -> Path:
     Raises:
         RunError: there is none.
     """
-    for path in (Path(name), folder / name):
-        if name and _started(path) is not None:
-            return path
-    known = [path.name for path in _directories(folder)]
-    raise RunError(f"{name}: no such run under {folder}/." + did_you_mean(name, known))
+    found = _found(name, folder)
+    if found is None:
+        known = [path.name for path in _directories(folder)]
+        raise RunError(f"{name}: no such run under {folder}/." + did_you_mean(name, known))
+    return found
 
 
 def is_run(name: str, folder: Path = FOLDER) -> bool:
     """Return whether `find` finds a run directory of that name."""
-    return any(_started(path) is not None for path in (Path(name), folder / name))
+    return _found(name, folder) is not None
+
+
+def distinct(paths: Sequence[Path]) -> list[Path]:
+    """Return the paths without those that lead to a folder named before."""
+    found: dict[Path, Path] = {}
+    for path in paths:
+        found.setdefault(path.resolve(), path)
+    return list(found.values())
 
 
 def shipped_models() -> dict[str, Path]:
@@ -307,6 +315,11 @@ def _is_special(run: Path) -> bool:
 def summaries(folder: Path = FOLDER) -> list[Summary]:
     """Return a summary of every run under `folder`, oldest first; empty without such a folder."""
     return [_summary(path) for path in _directories(folder)]
+
+
+def _found(name: str, folder: Path) -> Path | None:
+    candidates = (Path(name), folder / name) if name else ()
+    return next((path for path in candidates if _started(path) is not None), None)
 
 
 def _directories(folder: Path) -> list[Path]:
