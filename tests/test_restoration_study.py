@@ -171,6 +171,7 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
     monkeypatch.setattr(script, "LONG_EPOCHS", 12)
     monkeypatch.setattr(script, "ARTICLES_NETWORKS", {"small.yaml": 12})
     monkeypatch.setattr(script, "CURVES", ("small.yaml",))
+    monkeypatch.setattr(script, "OVERFITTING", ("small.yaml",))
     arguments = ["findings", "small.yaml", "--data", str(tree), "--out", "study"]
     script.main(arguments)
     scores = json.loads(Path("study/findings.json").read_text())
@@ -195,6 +196,15 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
         script.main(arguments)
     with pytest.raises(SystemExit):
         script.main(["findings", "plain129", "--data", str(tree), "--out", "study"])
+
+
+def test_findings_of_what_was_not_scored_on_the_training_split(script):
+    gain = {"psnr": {"mean": 3.0, "low": 2.0, "high": 4.0}}
+    split = {"mse": 0.005, "gain": gain}
+    entry = {"parameters": 1234, "minutes": 5.6, "val": split, "test": split}
+    scores = {"equal": {"mirnet32": entry}, "long": {}, "histories": {}}
+    line = "| mirnet32 | 1,234 | 6 | – | 0.00500 | 0.00500 | – | +3.00 | +3.00 (+2.00 to +4.00) |"
+    assert line in script.findings_tables(scores)
 
 
 def test_roughness_by_hand(script):
