@@ -58,7 +58,12 @@ BATCH_SIZE = 8
 # How fast a network is trained: the fastest of some short epochs, but for each training's first, in
 # rounds over all networks, since what else the machine does slows some of them.
 PROBING_ROUNDS = 2
-PROBE = ("training.epochs=3", "training.steps_per_epoch=10", "data.types=[1]")
+PROBE = (
+    "training.epochs=3",
+    "training.steps_per_epoch=10",
+    "training.optimizer.exponential_moving_average=0.995",
+    "data.types=[1]",
+)
 
 # Averages of weights reach back over an epoch's steps, at most so many: where a step takes long,
 # more would hold what the first epochs left.

@@ -437,7 +437,7 @@ def test_each_shipped_model_is_small_and_its_config_comes_with_the_tool(name):
 
     assert without_places(model / runs.CONFIG) == without_places(config.find(name))
     shipped = config.load(model / runs.CONFIG, environment={})
-    assert shipped.data.options["root"] in (None, "TID2013")
+    assert shipped.data.options["root"] in (None, "KODAK-synth")
     if shipped.training.synthesis is not None:
         assert shipped.training.synthesis.photographs == "photographs"
     if shipped.training.stop_at is None:

@@ -50,7 +50,7 @@ def test_the_rate_on_a_plateau_is_that_of_keras(
     )
     options = training(learning_rate_schedule={"reduce_on_plateau": plateau})
     expected, _ = kerass(callback, val_losses)
-    assert schedules.learning_rate(options, val_losses) == pytest.approx(expected, rel=1e-5)
+    assert schedules.of_epoch(options, val_losses) == pytest.approx(expected, rel=1e-5)
 
 
 @settings(max_examples=60, deadline=None)
@@ -66,24 +66,27 @@ def test_the_stop_is_that_of_keras(val_losses: list[float], patience: int) -> No
 
 
 def test_cosine_decay_by_hand() -> None:
-    options = training(epochs=4, learning_rate_schedule={"cosine_decay": {"minimum": 1e-4}})
-    for epoch in range(4):
-        by_hand = 1e-4 + 9e-4 * (1 + np.cos(np.pi * epoch / 4)) / 2
-        assert schedules.learning_rate(options, [1.0] * epoch) == pytest.approx(by_hand, rel=1e-5)
+    options = training(epochs=2, learning_rate_schedule={"cosine_decay": {"minimum": 1e-4}})
+    found = schedules.of_step(options, 50)
+    for step in range(100):
+        by_hand = 1e-4 + 9e-4 * (1 + np.cos(np.pi * step / 100)) / 2
+        assert float(found(step)) == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_warm_up_by_hand() -> None:
-    """Three epochs up in equal steps, then four down."""
-    schedule = {"cosine_decay": {"warm_up_epochs": 3}}
-    options = training(epochs=7, learning_rate=4e-3, learning_rate_schedule=schedule)
-    down = [4e-3 * (1 + np.cos(np.pi * n / 4)) / 2 for n in range(4)]
-    for epoch, by_hand in enumerate([1e-3, 2e-3, 3e-3, *down]):
-        assert schedules.learning_rate(options, [1.0] * epoch) == pytest.approx(by_hand, rel=1e-5)
+    """Three steps up, all alike, then four down."""
+    schedule = {"cosine_decay": {"warm_up_epochs": 1}}
+    options = training(epochs=2, learning_rate=4e-3, learning_rate_schedule=schedule)
+    found = schedules.of_step(options, 3)
+    down = [4e-3 * (1 + np.cos(np.pi * n / 3)) / 2 for n in range(3)]
+    for step, by_hand in enumerate([1e-3, 2e-3, 3e-3, *down]):
+        assert float(found(step)) == pytest.approx(by_hand, rel=1e-5)
 
 
 def test_without_a_schedule_the_rate_stays_and_the_epochs_end() -> None:
     options = training(epochs=3)
-    assert schedules.learning_rate(options, [1.0, 2.0]) == 1e-3
+    assert schedules.of_step(options, 5) is None
+    assert schedules.of_epoch(options, [1.0, 2.0]) == 1e-3
     assert [schedules.is_over(options, history([1.0] * epochs)) for epochs in (0, 2, 3)] == [
         *(False, False, True)
     ]

@@ -290,6 +290,19 @@ def test_the_optimisers_options_are_the_configs(load) -> None:
     assert float(other.learning_rate) == pytest.approx(1e-3)
 
 
+def test_the_rate_of_each_step_is_that_of_the_schedule(load, tmp_path: Path) -> None:
+    """Of the last step of each epoch in the history: so the last epoch ends near the minimum."""
+    by_hand = [1e-5 + 0.99e-3 * (1 + np.cos(np.pi * step / 10)) / 2 for step in (4, 9)]
+    for together in (1, 5):
+        config = load(
+            "training={epochs: 2, steps_per_epoch: 5, batch_size: 2, learning_rate: 1e-3}",
+            "training.learning_rate_schedule={cosine_decay: {minimum: 1e-5}}",
+            f"training.steps_per_execution={together}",
+        )
+        run = train(config, "small", tmp_path / f"{together}")
+        assert learning_rates(run) == pytest.approx(by_hand, rel=1e-5)
+
+
 def learning_rates(run: Path) -> list[float]:
     return [row["learning_rate"] for row in runs.read_history(run)]
 
@@ -554,7 +567,11 @@ EVERYWHERE = ((1, True), (5, True), (6, False))
         (("training.checkpoint_every.steps=1", "training.precision=mixed_bfloat16"), EVERYWHERE),
         # Two steps at once, and then the one that is left of the epoch.
         (
-            ("training.checkpoint_every.steps=2", "training.steps_per_execution=2"),
+            (
+                "training.checkpoint_every.steps=2",
+                "training.steps_per_execution=2",
+                "training.learning_rate_schedule={cosine_decay: {warm_up_epochs: 1}}",
+            ),
             ((1, True), (3, True), (4, False)),
         ),
     ],

@@ -109,6 +109,8 @@ class ReduceOnPlateau(Section):
 class CosineDecay(Section):
     """Let the learning rate rise for `warm_up_epochs`, then fall along half a cosine to `minimum`.
 
+    It changes with each step; a run's history has that of each epoch's last step.
+
     Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017),
     equation 5, without restarts.
     """
@@ -153,8 +155,8 @@ class Synthesis(Section):
     whatever name, one that is validated or tested on. Each entry of `types` is as likely, and each
     of `levels` (0: not distorted); what is listed twice is twice as likely. `types_by_mse`, the
     scores that `tidenhance eval` wrote or 24 numbers, makes each type as likely as its MSE is
-    large. `pictures_per_step` new pictures are made a step, and each is there to cut patches from
-    until `window` newer ones are made.
+    large. `pictures_per_step` new pictures are made a step, eight one after the other from the same
+    photograph, and each is there to cut patches from until `window` newer ones are made.
     """
 
     photographs: str
@@ -164,7 +166,7 @@ class Synthesis(Section):
     types_by_mse: MSEOfTypes | None = None
     levels: Annotated[list[Annotated[int, Field(ge=0, le=5)]], Field(min_length=1)] = [*range(6)]
     pictures_per_step: PositiveFloat = 1.0
-    window: Annotated[int, Field(ge=1, le=4096)] = 64
+    window: Annotated[int, Field(ge=1, le=4096)] = 256
     processes: Count | None = None
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Learning rate and early stop, as functions of the epochs so far."""
+"""Learning rate and early stop, as functions of what was trained so far."""
 
 from __future__ import annotations
 
@@ -10,26 +10,35 @@ from tidenhance import components
 from tidenhance.config import StopAt, Training
 
 
-def learning_rate(training: Training, val_losses: Sequence[float]) -> float:
-    """Return the learning rate of the epoch after those whose val_loss is given.
+def of_step(training: Training, steps: int) -> CosineDecay | None:
+    """Return the learning rate as a function of the steps so far, where it changes with each.
+
+    Args:
+        training: has the schedule.
+        steps: an epoch's.
+    """
+    cosine = training.learning_rate_schedule.cosine_decay
+    if cosine is None:
+        return None
+    rate, rising = training.learning_rate, cosine.warm_up_epochs * steps
+    return CosineDecay(
+        rate / (rising + 1) if rising else rate,
+        training.epochs * steps - rising,
+        alpha=cosine.minimum / rate,
+        warmup_target=rate if rising else None,
+        warmup_steps=rising,
+    )
+
+
+def of_epoch(training: Training, val_losses: Sequence[float]) -> float:
+    """Return the learning rate at the beginning of the epoch after those whose val_loss is given.
 
     Args:
         training: has the first epoch's rate, and the schedule.
         val_losses: one for each epoch so far.
     """
     plateau = training.learning_rate_schedule.reduce_on_plateau
-    cosine = training.learning_rate_schedule.cosine_decay
     rate = training.learning_rate
-    if cosine:
-        rising = cosine.warm_up_epochs
-        decay = CosineDecay(
-            rate / (rising + 1) if rising else rate,
-            training.epochs - rising,
-            alpha=cosine.minimum / rate,
-            warmup_target=rate if rising else None,
-            warmup_steps=rising,
-        )
-        return float(decay(len(val_losses)))
     if plateau:
         best, waited = float("inf"), 0
         for val_loss in val_losses:

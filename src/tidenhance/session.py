@@ -58,7 +58,7 @@ class Session:
         done = start
         at_once, every = self._steps_at_once()
         begun = saved = time.perf_counter()
-        self.network.optimizer.learning_rate = schedules.learning_rate(
+        self.network.optimizer.learning_rate = schedules.of_epoch(
             self.config.training, start.val_losses
         )
         if start.step == 0:
@@ -176,7 +176,11 @@ def fit(
     )
     batches = device.prefetched(feed.training(_first_batch(feed, progress)), kind)
     advance = steps.advancing(
-        steps.training(network, micro_batch_size=_micro_batch_size(config)),
+        steps.training(
+            network,
+            micro_batch_size=_micro_batch_size(config),
+            learning_rate=schedules.of_step(config.training, feed.steps),
+        ),
         iter(batches),
         together=config.training.steps_per_execution > 1,
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import keras
 import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
 
 Batch = tuple[tf.Tensor, tf.Tensor]
 Logs = dict[str, tf.Tensor]
@@ -13,7 +14,12 @@ Step = Callable[[Batch], Logs]
 Advance = Callable[[int], Logs]
 
 
-def training(network: keras.Model, *, micro_batch_size: int | None = None) -> Step:
+def training(
+    network: keras.Model,
+    *,
+    micro_batch_size: int | None = None,
+    learning_rate: LearningRateSchedule | None = None,
+) -> Step:
     """Return a graph function that trains a compiled network on a batch.
 
     It returns loss and metrics, means over the pictures since they were last reset.
@@ -22,6 +28,7 @@ def training(network: keras.Model, *, micro_batch_size: int | None = None) -> St
         network: compiled, with its optimiser built.
         micro_batch_size: how many pictures are computed at once, if not all. The gradient is that
             of the whole batch, but for rounding; the memory is that of so many pictures.
+        learning_rate: what it is as a function of the steps so far, if it changes with each.
     """
     metrics = {metric.name: metric for metric in network.metrics}
 
@@ -57,6 +64,8 @@ def training(network: keras.Model, *, micro_batch_size: int | None = None) -> St
             found = gradients(distorted, reference)
         else:
             found = accumulated(distorted, reference, micro_batch_size)
+        if learning_rate is not None:
+            network.optimizer.learning_rate = learning_rate(network.optimizer.iterations)
         network.optimizer.apply(found, network.trainable_variables)
         return dict(network.get_metrics_result())
 

@@ -240,9 +240,12 @@ def test_files_are_decoded_once_where_they_fit(pairs, reads):
     assert set(reads.values()) == {1}
 
 
-def test_files_are_decoded_each_time_where_they_do_not_fit(pairs, reads):
-    epochs = train(pairs, epochs=3, cache_gib=(ALL_BYTES - 1) / 2**30)
-    assert min(reads.values()) >= 1 + 3
+@pytest.mark.parametrize(("fit", "size"), [(0, 0), (13, ALL_BYTES - 1)])
+def test_files_that_do_not_fit_are_decoded_each_time(pairs, reads, fit, size):
+    epochs = train(pairs, epochs=3, cache_gib=size / 2**30)
+    times = sorted(reads.values())
+    assert times[:fit] == [1] * fit
+    assert min(times[fit:]) >= 1 + 3
     for again, epoch in zip(train(pairs, epochs=3, cache_gib=1), epochs, strict=True):
         assert_equal(epoch, again)
 

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from tidenhance import images
+from tidenhance import images, workers
 from tidenhance.data import pairs as pairs_module
 from tidenhance.data.pairs import Pair, Pixels
 from tidenhance.data.stream import HEIGHT, WIDTH, Stream, windows
@@ -54,7 +54,7 @@ def training(
         flips: flip left-right and upside down, each with probability 1/2.
         rotations: rotate by 0, 90, 180 or 270 degrees, each with probability 1/4.
         seed: with the pass's number, all that order, crops, flips and rotations depend on.
-        cache_gib: decoded pictures are kept in memory if all of them fit into so many GiB.
+        cache_gib: of the decoded pictures as many are kept in memory as fit into so many GiB.
         size_multiple: of what whole pictures' height and width must be multiples.
 
     Raises:
@@ -192,7 +192,7 @@ def validation(
         patch_size: the side of the crop in pixels, or None for whole pictures.
         random_crops: crop anew for each validation; the crop is the central one otherwise.
         seed: with the validation's number, all that random crops follow from.
-        cache_gib: decoded pictures are kept in memory if all of them fit into so many GiB.
+        cache_gib: of the decoded pictures as many are kept in memory as fit into so many GiB.
         size_multiple: of what whole pictures' height and width must be multiples.
 
     Raises:
@@ -240,7 +240,8 @@ def _load(
         )
 
     tensors = _tensors(load, shape)
-    return numbers.map(tensors, num_parallel_calls=2, deterministic=True).prefetch(2)
+    cores = workers.available_cores()
+    return numbers.map(tensors, num_parallel_calls=cores, deterministic=True).prefetch(2)
 
 
 def _floats(couples: Sequence[Couple]) -> Floats:
@@ -309,17 +310,19 @@ def _reader(
 
     Every pair is read and checked once.
     """
-    read_rgb: Callable[[Path], Pixels] = lru_cache(maxsize=None)(images.read_rgb)
-    counted: set[Path] = set()
-    decoded = 0
+    kept: dict[Path, NDArray[np.uint8]] = {}
+    room = cache_gib * 2**30
+
+    def read_rgb(path: Path) -> NDArray[np.uint8]:
+        return kept[path] if path in kept else images.read_rgb(path)
+
     shapes: dict[tuple[int, ...], None] = {}
     for pair in pairs:
-        distorted, _ = pairs_module.read(pair, read_rgb)
-        files = {file for file in (pair.distorted, pair.reference) if isinstance(file, Path)}
-        decoded += len(files - counted) * distorted.nbytes
-        counted |= files
-        if decoded > cache_gib * 2**30:
-            read_rgb = images.read_rgb
+        distorted, reference = pairs_module.read(pair, read_rgb)
+        for file, pixels in ((pair.distorted, distorted), (pair.reference, reference)):
+            if isinstance(file, Path) and file not in kept and pixels.nbytes <= room:
+                kept[file] = pixels
+                room -= pixels.nbytes
         shapes.setdefault(distorted.shape)
         first = next(iter(shapes))
         height, width, _ = distorted.shape
