@@ -41,6 +41,7 @@ from numpy.typing import NDArray
 from tidenhance import device, evaluation, forward_tensorflow, images, inference, runs
 from tidenhance.data import distortions
 from tidenhance.data.datasets import tid2013
+from tidenhance.data.pairs import Split
 from tidenhance.errors import TidenhanceError
 from tidenhance.files import new_folder, write_text
 
@@ -69,7 +70,7 @@ PROBE = (
 # more would hold what the first epochs left.
 MOST_AVERAGED = 200
 
-SPLITS = ("test", "val")
+SPLITS: tuple[Split, ...] = ("test", "val")
 
 ARTICLES_DATA_AND_LOSS = ("data.levels=[5]", "loss={name: mse}", "metrics=[psnr]")
 
@@ -459,8 +460,16 @@ def score_article(run: Path, data: Path, minutes: float) -> dict[str, Any]:
             {"minutes": minutes * row["epoch"] / EPOCHS, "val_mse": row["val_loss"]}
             for row in history
         ],
-        **{split: evaluation.evaluate(run, split, root=str(data)) for split in SPLITS},
+        **{split: scores_of(run, split, data) for split in SPLITS},
     }
+
+
+def scores_of(run: Path, split: Split, data: Path) -> dict[str, Any]:
+    """Return a run's scores on a split, measured now if there are none of its best weights."""
+    path = run / runs.scores_name(split, "json")
+    if path.is_file() and path.stat().st_mtime > (run / runs.BEST_WEIGHTS).stat().st_mtime:
+        return runs.read_json(path)
+    return evaluation.evaluate(run, split, root=str(data))
 
 
 def draw_curves(path: Path, scores: dict[str, dict[str, Any]]) -> None:
