@@ -240,7 +240,10 @@ training:
             "training.initial_weights=5",
             "expected text, or a list of at least 1, each text, or null. Received: 5.",
         ),
-        ("training.augmentation=yes", "expected keys and values (flips, rotations)."),
+        (
+            "training.augmentation=yes",
+            "expected keys and values (flips, rotations, rgb_permutation).",
+        ),
         ("network.channels=30", "expected a whole number of at least 8 and a multiple of 8."),
         ("network.fusion_softmax=stream", "expected one of channels, streams."),
         ("network=mirnet", "expected keys and values (name, …). Received: 'mirnet'."),

@@ -11,7 +11,7 @@ import yaml
 
 from tidenhance import config as configs
 from tidenhance import feed, images
-from tidenhance.config import Config
+from tidenhance.config import Augmentation, Config
 from tidenhance.data import pipeline
 
 CONFIG = {
@@ -41,7 +41,7 @@ def load(tmp_path: Path, small_tree: Path) -> Load:
     )
 
 
-@pytest.mark.parametrize("augmentation", ["flips", "rotations", None])
+@pytest.mark.parametrize("augmentation", ["flips", "rotations", "rgb_permutation", None])
 def test_batches_are_cut_and_turned_as_the_config_says(load: Load, augmentation: str | None):
     turned = {augmentation: True} if augmentation else {}
     overrides = [f"training.augmentation.{augmentation}=true"] if augmentation else []
@@ -54,7 +54,7 @@ def test_batches_are_cut_and_turned_as_the_config_says(load: Load, augmentation:
             seed=seed,
             cache_gib=1,
             size_multiple=1,
-            **turned,
+            augmentation=Augmentation(**turned),
         )
         for seed in (3, 4)
     )

@@ -194,10 +194,18 @@ class LaterPatchSize(Section):
 
 
 class Augmentation(Section):
-    """What is done at random to both pictures of a training pair alike, beside cropping."""
+    """What is done at random to both pictures of a training pair alike, beside cropping.
+
+    `flips` are left-right and upside down, each with probability 1/2; `rotations` by 0, 90, 180 or
+    270 degrees and `rgb_permutation`, an order of the three channels, are all as likely.
+
+    Source of the last: Yoo, Ahn and Sohn, "Rethinking Data Augmentation for Image Super-resolution"
+    (2020), section 2.
+    """
 
     flips: bool = False
     rotations: bool = False
+    rgb_permutation: bool = False
 
 
 class EarlyStopping(Section):

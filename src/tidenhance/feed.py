@@ -175,6 +175,5 @@ def _cut(config: Config, steps: int) -> dict[str, Any]:
             (later.epoch - 1) * steps: later.patch_size
             for later in config.training.later_patch_sizes
         },
-        "flips": config.training.augmentation.flips,
-        "rotations": config.training.augmentation.rotations,
+        "augmentation": config.training.augmentation,
     }

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from tidenhance import images
+from tidenhance.config import Augmentation
 from tidenhance.data import pipeline
 from tidenhance.data.pairs import Pair
 from tidenhance.data.pipeline import training, validation
@@ -33,7 +34,11 @@ def pairs(tmp_path):
 
 def train(pairs, *, epochs=1, first_batch=0, **options):
     """Return passes of batches of two pictures, each (B, H, W, 3) of 8-bit values."""
+    augmentation = Augmentation(
+        **{name: options.pop(name, False) for name in Augmentation.model_fields}
+    )
     options = {"batch_size": 3, "patch_size": 8, "seed": 1, "cache_gib": 1} | options
+    options["augmentation"] = augmentation
     per_epoch = -(-len(pairs) // options["batch_size"])
     batches = training(pairs, **options)(first_batch).take(per_epoch * epochs)
     batches = [
@@ -101,6 +106,26 @@ def test_rotations_happen_by_all_four_quarters(pairs):
         ((-1, 0), (0, 1)),
     }
     assert min(seen.values()) > 25
+
+
+def test_channels_are_permuted_in_all_orders_and_both_pictures_alike(pairs):
+    seen = Counter()
+    for plain, permuted in zip(
+        train(pairs, epochs=30), train(pairs, epochs=30, rgb_permutation=True), strict=True
+    ):
+        for before, after in zip(examples(plain), examples(permuted), strict=True):
+            [order] = [
+                order
+                for order in itertools.permutations(range(3))
+                if all(
+                    np.array_equal(one[..., order], other)
+                    for one, other in zip(before, after, strict=True)
+                )
+            ]
+            seen[order] += 1
+    assert len(seen) == 6
+    # 210 draws with probability 1/6 each: 35 expected, standard deviation 5.4.
+    assert min(seen.values()) > 12
 
 
 def test_every_pair_once_an_epoch_and_the_last_batch_smaller(pairs):
@@ -310,7 +335,7 @@ def test_refuses_whole_pictures_that_the_network_cannot_take(pairs):
 
 def test_refuses_batches_of_turned_whole_pictures(pairs):
     with pytest.raises(DataError, match="rotations are on"):
-        training(pairs, seed=1, rotations=True, **OPTIONS)
+        training(pairs, seed=1, augmentation=Augmentation(rotations=True), **OPTIONS)
     epoch = train(pairs, rotations=True, patch_size=None, batch_size=1)[0]
     assert {d.shape for d, _ in examples(epoch)} <= {(24, 32, 3), (32, 24, 3)}
 
@@ -388,7 +413,7 @@ def test_sizes_are_known_before_the_first_batch_where_all_pictures_have_one(feed
 
 
 def test_turned_pictures_have_no_size_that_is_known_but_squares_do():
-    options = {"batch_size": 1, "rotations": True}
+    options = {"batch_size": 1, "augmentation": Augmentation(rotations=True)}
     for side, expected in ((8, [None, None, None, 1]), (6, [None, 6, 6, 1])):
         batches = either("training", [in_memory(n, 6, side) for n in range(8)], **options)
         assert batches.element_spec[0].shape.as_list() == expected
@@ -396,12 +421,27 @@ def test_turned_pictures_have_no_size_that_is_known_but_squares_do():
         assert found == {(6, side, 1), (side, 6, 1)}
 
 
+def test_grey_pictures_have_no_channels_to_permute():
+    with pytest.raises(DataError, match=r"rgb_permutation: expected false.* 1 channel"):
+        either(
+            "training",
+            [in_memory(0)],
+            batch_size=1,
+            augmentation=Augmentation(rgb_permutation=True),
+        )
+
+
 def test_flips_of_pictures_in_memory_leave_them_as_they_are():
     pairs = [in_memory(number) for number in range(4)]
     before = [pair.distorted.copy() for pair in pairs]
     turned = 0
     for distorted, reference in training(
-        pairs, seed=1, batch_size=1, patch_size=None, cache_gib=0, flips=True
+        pairs,
+        seed=1,
+        batch_size=1,
+        patch_size=None,
+        cache_gib=0,
+        augmentation=Augmentation(flips=True),
     )(0).take(20):
         number = round(float(reference[0, 0, 0, 0]) * 255)
         turned += not np.array_equal(distorted[0], before[number])

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from tidenhance import images, workers
+from tidenhance.config import Augmentation
 from tidenhance.data import pipeline, stream
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.stream import Stream
@@ -126,8 +127,7 @@ def test_batches_from_a_later_number_are_those_of_the_beginning(
         executor,
         batch_size=2,
         patch_size=32,
-        flips=True,
-        rotations=True,
+        augmentation=Augmentation(flips=True, rotations=True),
         pictures_per_step=1,
         window=4,
     )
@@ -200,7 +200,7 @@ def test_patches_that_do_not_fit_are_told(
             executor,
             batch_size=1,
             patch_size=patch_size,
-            rotations=rotations,
+            augmentation=Augmentation(rotations=rotations),
             pictures_per_step=1,
             window=1,
         )

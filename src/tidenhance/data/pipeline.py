@@ -14,6 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tidenhance import images, workers
+from tidenhance.config import Augmentation
 from tidenhance.data import pairs as pairs_module
 from tidenhance.data.pairs import Pair, Pixels
 from tidenhance.data.stream import HEIGHT, WIDTH, Stream, windows
@@ -25,6 +26,7 @@ Shape = tuple[int | None, int | None, int]
 Floats = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 NONE_LATER: Mapping[int, int] = MappingProxyType({})
+NONE_AUGMENTED = Augmentation()
 
 
 def training(
@@ -33,8 +35,7 @@ def training(
     batch_size: int,
     patch_size: int | None,
     later_patch_sizes: Mapping[int, int] = NONE_LATER,
-    flips: bool = False,
-    rotations: bool = False,
+    augmentation: Augmentation = NONE_AUGMENTED,
     seed: int,
     cache_gib: float,
     size_multiple: int = 1,
@@ -43,7 +44,7 @@ def training(
 
     Each is float32 (B, H, W, C) on the scale of [0, 1]. Batches are numbered from the first pass's
     first. Each pass holds every pair once, in an order of its own; its last batch may be smaller.
-    Both pictures of a pair are cropped, flipped and rotated alike. Every file is read once before
+    Both pictures of a pair are cropped and augmented alike. Every file is read once before
     this returns, so that a damaged one is found at once.
 
     Args:
@@ -51,9 +52,8 @@ def training(
         batch_size: pairs in a batch.
         patch_size: the side of the random crops in pixels, or None for whole pictures.
         later_patch_sizes: other sides, each from the batch of the number on that is its key.
-        flips: flip left-right and upside down, each with probability 1/2.
-        rotations: rotate by 0, 90, 180 or 270 degrees, each with probability 1/4.
-        seed: with the pass's number, all that order, crops, flips and rotations depend on.
+        augmentation: what is done to them beside.
+        seed: with the pass's number, all that order, crops and augmentation depend on.
         cache_gib: of the decoded pictures as many are kept in memory as fit into so many GiB.
         size_multiple: of what whole pictures' height and width must be multiples.
 
@@ -65,15 +65,23 @@ def training(
     def choose(number: int) -> Batch:
         return batch(number, pairs=len(pairs), batch_size=batch_size, seed=seed)
 
+    unchanged = patch_size is None and augmentation == NONE_AUGMENTED
+
     def transform(couple: Couple, number: int, number_of_pass: int, index: int) -> Couple:
-        if patch_size is None and not flips and not rotations:
+        if unchanged:
             return couple
         random = np.random.default_rng([seed, number_of_pass, index])
         side = _patch_size(number, patch_size, later_patch_sizes)
-        return _augmented(couple, random, side, flips=flips, rotations=rotations)
+        return _augmented(couple, random, side, augmentation)
 
     largest = _largest(patch_size, later_patch_sizes)
+    rotations = augmentation.rotations
     read, shape = _reader(pairs, batch_size, largest, size_multiple, cache_gib, rotations)
+    if augmentation.rgb_permutation and shape[2] != 3:
+        raise DataError(
+            "training.augmentation.rgb_permutation: expected false, since the pictures have"
+            f" {shape[2]} channel. Received: true."
+        )
     shape = (None, None, shape[2]) if later_patch_sizes else shape
 
     def batches(first: int) -> tf.data.Dataset:
@@ -89,8 +97,7 @@ def synthesised(
     batch_size: int,
     patch_size: int | None,
     later_patch_sizes: Mapping[int, int] = NONE_LATER,
-    flips: bool = False,
-    rotations: bool = False,
+    augmentation: Augmentation = NONE_AUGMENTED,
     pictures_per_step: float,
     window: int,
 ) -> Callable[[int], tf.data.Dataset]:
@@ -105,8 +112,7 @@ def synthesised(
         batch_size: pairs in a batch.
         patch_size: the side of the random crops in pixels, or None for whole pictures.
         later_patch_sizes: as in `training`.
-        flips: as in `training`.
-        rotations: as in `training`.
+        augmentation: as in `training`.
         pictures_per_step: as in `stream.windows`.
         window: as `size` in `stream.windows`.
 
@@ -114,7 +120,7 @@ def synthesised(
         DataError: patches are larger than the pictures, or rotations are on and pictures whole.
     """
     largest = _largest(patch_size, later_patch_sizes)
-    if largest is None and rotations:
+    if largest is None and augmentation.rotations:
         raise DataError(
             f"training.patch_size: expected at most {HEIGHT}, since rotations are on and the"
             f" pictures that are made are {WIDTH} x {HEIGHT}. Received: null."
@@ -137,8 +143,7 @@ def synthesised(
                     pictures[place],
                     np.random.default_rng([stream.seed, int(number), index]),
                     _patch_size(int(number), patch_size, later_patch_sizes),
-                    flips=flips,
-                    rotations=rotations,
+                    augmentation,
                 )
                 for index, place in enumerate(chosen(stream, int(number), batch_size, window))
             ]
@@ -214,7 +219,7 @@ def validation(
             return couple
         if random_crops:
             random = np.random.default_rng([seed, validation_number, index])
-            return _augmented(couple, random, patch_size, flips=False, rotations=False)
+            return _augmented(couple, random, patch_size, NONE_AUGMENTED)
         height, width, _ = couple[0].shape
         return _crop(couple, (height - patch_size) // 2, (width - patch_size) // 2, patch_size)
 
@@ -275,21 +280,22 @@ def _augmented(
     couple: Couple,
     random: np.random.Generator,
     patch_size: int | None,
-    *,
-    flips: bool,
-    rotations: bool,
+    augmentation: Augmentation,
 ) -> Couple:
     if patch_size is not None:
         height, width, _ = couple[0].shape
         top = int(random.integers(height - patch_size + 1))
         left = int(random.integers(width - patch_size + 1))
         couple = _crop(couple, top, left, patch_size)
-    if flips:
+    if augmentation.flips:
         axes = tuple(axis for axis in (0, 1) if random.integers(2))
         couple = np.flip(couple[0], axes), np.flip(couple[1], axes)
-    if rotations:
+    if augmentation.rotations:
         quarters = int(random.integers(4))
         couple = np.rot90(couple[0], quarters), np.rot90(couple[1], quarters)
+    if augmentation.rgb_permutation:
+        order = random.permutation(3)
+        couple = couple[0][..., order], couple[1][..., order]
     return couple
 
 
