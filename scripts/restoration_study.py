@@ -268,17 +268,20 @@ def rates_side_by_side(names: Sequence[str], data: Path, path: Path) -> dict[str
     return rates
 
 
-def train_for(minutes: float, rate: float, name: str, data: Path, folder: Path) -> Path:
+def train_for(
+    minutes: float, rate: float, name: str, data: Path, folder: Path, overrides: Sequence[str]
+) -> Path:
     """Return the run of a config trained for so many minutes, trained now if it is not there.
 
-    `rate` is the number of pictures a second that it is trained on.
+    `rate` is the number of pictures a second that it is trained on; `overrides` are of the recipe.
     """
     earlier = runs.newest_of(Path(name).stem, folder)
     if earlier is not None:
         return go_on(earlier)
     steps = max(1, round(60 * minutes * rate / BATCH_SIZE / EPOCHS))
     average = f"training.optimizer.exponential_moving_average={1 - 1 / min(steps, MOST_AVERAGED)}"
-    return train(name, data, folder, (*RECIPE, f"training.steps_per_epoch={steps}", average))
+    recipe = (*RECIPE, f"training.steps_per_epoch={steps}", average, *overrides)
+    return train(name, data, folder, recipe)
 
 
 def train(name: str, data: Path, folder: Path, overrides: Sequence[str]) -> Path:
@@ -512,6 +515,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     compared = commands.add_parser("article")
     compared.add_argument("configs", nargs="+", metavar="CONFIG", help="a config's name or file")
     compared.add_argument("--minutes", type=float, default=30.0, help="of training, each")
+    compared.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="changes the recipe of all of them; OUT is for one recipe",
+    )
     compared.add_argument("--data", type=Path, required=True, help="the synthesised set")
     compared.add_argument("--out", type=Path, default=Path("restoration-study"))
     found = commands.add_parser("findings")
@@ -560,6 +570,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 config,
                 given.data,
                 given.out / f"{given.minutes:g}-minutes",
+                given.override,
             )
             for config in given.configs
         }

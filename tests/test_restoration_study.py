@@ -142,12 +142,14 @@ def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(
     loaded = config.load(config.find("quickstart"), [data], root=str(tree))
     (tmp_path / "small.yaml").write_text(config.dump(loaded))
     arguments = ("article", "small.yaml", "--minutes", 0.2, "--data", tree, "--out", "study")
+    arguments += ("--override", "training.augmentation.rotations=true")
     study(tmp_path, *arguments)
     [entry] = json.loads((tmp_path / "study" / "article-0.2-minutes.json").read_text()).values()
     assert len(entry["curve"]) == 30
     [run] = (tmp_path / "study" / "0.2-minutes").iterdir()
     [probed] = json.loads((tmp_path / "study" / "rates.json").read_text()).values()
     assert entry["steps"] == 30 * max(1, round(60 * 0.2 * probed / 30 / script.BATCH_SIZE))
+    assert runs.read_config(run).training.augmentation.rotations
     averages = runs.read_config(run).training.optimizer.exponential_moving_average
     assert averages == pytest.approx(1 - 30 / entry["steps"])
     assert [point["minutes"] for point in entry["curve"]][::29] == pytest.approx([0.2 / 30, 0.2])
