@@ -376,7 +376,7 @@ class Bench:
         )
         if not self.short:
             path = self.tiled(6000, 4000)
-            out = str(path.with_suffix(".png"))
+            out = str(path.with_name("nafnet-open.png"))
             seconds, most = timed_command(
                 self.tool("enhance", str(path), "--run", "nafnet-open", "-o", out)
             )

@@ -251,7 +251,9 @@ def open_tables(scores: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def rates_side_by_side(names: Sequence[str], data: Path, path: Path) -> dict[str, float]:
+def rates_side_by_side(
+    names: Sequence[str], data: Path, path: Path, overrides: Sequence[str]
+) -> dict[str, float]:
     """Return how many pictures a second each config's network is trained on, by the config's name.
 
     Those in the file `path` are not measured again; the others are added to it.
@@ -261,7 +263,7 @@ def rates_side_by_side(names: Sequence[str], data: Path, path: Path) -> dict[str
     for _ in range(PROBING_ROUNDS):
         for name in missing:
             with tempfile.TemporaryDirectory() as probes:
-                probe = train(name, data, Path(probes), (*RECIPE, *PROBE))
+                probe = train(name, data, Path(probes), (*RECIPE, *overrides, *PROBE))
                 found = [row["images_per_second"] for row in runs.read_history(probe)[1:]]
             rates[Path(name).stem] = max(*found, rates.get(Path(name).stem, 0.0))
     write_text(path, json.dumps(rates, indent=2) + "\n")
@@ -277,7 +279,8 @@ def train_for(
     """
     earlier = runs.newest_of(Path(name).stem, folder)
     if earlier is not None:
-        return go_on(earlier)
+        # Another recipe is refused.
+        return go_on(earlier, *overrides)
     steps = max(1, round(60 * minutes * rate / BATCH_SIZE / EPOCHS))
     average = f"training.optimizer.exponential_moving_average={1 - 1 / min(steps, MOST_AVERAGED)}"
     recipe = (*RECIPE, f"training.steps_per_epoch={steps}", average, *overrides)
@@ -520,7 +523,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="changes the recipe of all of them; OUT is for one recipe",
+        help="changes the recipe of all, but not epochs and batch size; OUT is for one recipe",
     )
     compared.add_argument("--data", type=Path, required=True, help="the synthesised set")
     compared.add_argument("--out", type=Path, default=Path("restoration-study"))
@@ -562,7 +565,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tables = findings_tables(scores)
     else:
         name = f"article-{given.minutes:g}-minutes"
-        rates = rates_side_by_side(given.configs, given.data, given.out / "rates.json")
+        rates = rates_side_by_side(
+            given.configs, given.data, given.out / "rates.json", given.override
+        )
         trained = {
             config: train_for(
                 given.minutes,

@@ -74,7 +74,7 @@ def test_cosine_decay_by_hand() -> None:
 
 
 def test_warm_up_by_hand() -> None:
-    """Three steps up, all alike, then four down."""
+    """Three steps up, all alike, then three down."""
     schedule = {"cosine_decay": {"warm_up_epochs": 1}}
     options = training(epochs=2, learning_rate=4e-3, learning_rate_schedule=schedule)
     found = schedules.of_step(options, 3)

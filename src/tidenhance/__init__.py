@@ -1,3 +1,3 @@
 """Train, compare and use image-restoration networks, driven by YAML files."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -197,7 +197,8 @@ class Augmentation(Section):
     """What is done at random to both pictures of a training pair alike, beside cropping.
 
     `flips` are left-right and upside down, each with probability 1/2; `rotations` by 0, 90, 180 or
-    270 degrees and `rgb_permutation`, an order of the three channels, are all as likely.
+    270 degrees, all as likely; `rgb_permutation` puts the channels of colour pictures into one of
+    six orders, all as likely.
 
     Source of the last: Yoo, Ahn and Sohn, "Rethinking Data Augmentation for Image Super-resolution"
     (2020), section 2.

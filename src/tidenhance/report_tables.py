@@ -314,7 +314,7 @@ def _optimiser(run: Run) -> str:
 
 def _augmentation(run: Run) -> str:
     found = _mapping(run.setting("training", "augmentation"))
-    return ", ".join(key for key, is_on in found.items() if is_on) or "none"
+    return ", ".join(key.replace("_", " ") for key, is_on in found.items() if is_on) or "none"
 
 
 def _synthesis(run: Run) -> str | None:

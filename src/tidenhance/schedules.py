@@ -11,7 +11,7 @@ from tidenhance.config import StopAt, Training
 
 
 def of_step(training: Training, steps: int) -> CosineDecay | None:
-    """Return the learning rate as a function of the steps so far, where it changes with each.
+    """Return the learning rate as a function of the steps so far, or None where it is an epoch's.
 
     Args:
         training: has the schedule.
@@ -31,7 +31,9 @@ def of_step(training: Training, steps: int) -> CosineDecay | None:
 
 
 def of_epoch(training: Training, val_losses: Sequence[float]) -> float:
-    """Return the learning rate at the beginning of the epoch after those whose val_loss is given.
+    """Return the learning rate of the epoch after those whose val_loss is given.
+
+    Where `of_step` gives that of each step, it is the config's own.
 
     Args:
         training: has the first epoch's rate, and the schedule.

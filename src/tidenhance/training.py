@@ -285,6 +285,7 @@ def _versions() -> dict[str, str]:
     """Return the versions of what the digits depend on; the last three make distorted pictures."""
     packages = {"pillow": "pillow", "scipy": "scipy", "scikit_image": "scikit-image"}
     return {
+        "tidenhance": tidenhance.__version__,
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
         "numpy": np.__version__,
@@ -295,7 +296,6 @@ def _versions() -> dict[str, str]:
 def _provenance(config_name: str, device_name: str, started: datetime) -> Provenance:
     return Provenance(
         config=config_name,
-        tidenhance=tidenhance.__version__,
         **_versions(),
         python=platform.python_version(),
         platform=platform.platform(),

@@ -1,4 +1,4 @@
-"""Feed training and validation: order, crops and flips follow from seed and number alone."""
+"""Feed training and validation: what is random follows from seed and number alone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def training(
 
     Raises:
         ImageError: a file cannot be read.
-        DataError: a picture does not suit the patch or batch asked for.
+        DataError: a picture does not suit the patch, batch or augmentation asked for.
     """
 
     def choose(number: int) -> Batch:
@@ -245,8 +245,9 @@ def _load(
         )
 
     tensors = _tensors(load, shape)
-    cores = workers.available_cores()
-    return numbers.map(tensors, num_parallel_calls=cores, deterministic=True).prefetch(2)
+    # Each call holds a batch that may be of whole pictures.
+    calls = min(workers.available_cores(), 8)
+    return numbers.map(tensors, num_parallel_calls=calls, deterministic=True).prefetch(2)
 
 
 def _floats(couples: Sequence[Couple]) -> Floats:
