@@ -669,6 +669,13 @@ def _check_together(data: dict[str, Any], report: Report) -> None:
             ("training", "later_patch_sizes"),
             f"expected epochs in order, each once. Received: {epochs_from}.",
         )
+    epochs = number("training", "epochs")
+    for index, epoch in enumerate(epochs_from):
+        if epochs and isinstance(epoch, int) and epoch > epochs:
+            report(
+                ("training", "later_patch_sizes", index, "epoch"),
+                f"expected at most training.epochs, {epochs}. Received: {epoch}.",
+            )
     batch_size = number("training", "batch_size")
     accumulation = number("training", "gradient_accumulation_steps")
     if batch_size and accumulation and batch_size % accumulation:
@@ -696,7 +703,7 @@ def _check_together(data: dict[str, Any], report: Report) -> None:
             "expected a number, since training.synthesis has no end. Received: null.",
         )
     warm_up = ("training", "learning_rate_schedule", "cosine_decay", "warm_up_epochs")
-    rising, epochs = number(*warm_up), number("training", "epochs")
+    rising = number(*warm_up)
     if rising and epochs and rising >= epochs:
         report(warm_up, f"expected less than training.epochs, {epochs}. Received: {rising}.")
     rate = number("training", "learning_rate", kind=(int, float))
