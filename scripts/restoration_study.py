@@ -481,17 +481,16 @@ def scores_of(run: Path, split: Split, data: Path) -> dict[str, Any]:
 def draw_curves(path: Path, scores: dict[str, dict[str, Any]]) -> None:
     """Draw the MSE that each network was validated at against the minutes it had trained."""
     figure, axes = pyplot.subplots(figsize=(8, 4.5), layout="constrained")
+    lowest = np.inf
     for name, entry in scores.items():
-        points = entry["curve"]
-        axes.plot(
-            [point["minutes"] for point in points],
-            [point["val_mse"] for point in points],
-            label=name,
-        )
+        minutes, errors = zip(*((p["minutes"], p["val_mse"]) for p in entry["curve"]), strict=True)
+        axes.plot(minutes, errors, label=name)
+        lowest = min(lowest, *errors)
+    # Where they begin is several times above.
+    axes.set_ylim(0.95 * lowest, 3 * lowest)
     axes.set(
         xlabel="minutes of training, by the steps that they were meant for",
         ylabel="validation MSE, central 128-pixel crops",
-        yscale="log",
     )
     axes.legend()
     figure.savefig(path, dpi=110)

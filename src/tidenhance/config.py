@@ -156,7 +156,9 @@ class Synthesis(Section):
     of `levels` (0: not distorted); what is listed twice is twice as likely. `types_by_mse`, the
     scores that `tidenhance eval` wrote or 24 numbers, makes each type as likely as its MSE is
     large. `pictures_per_step` new pictures are made a step, eight one after the other from the same
-    photograph, and each is there to cut patches from until `window` newer ones are made.
+    photograph, and each is there to cut patches from until `window` newer ones are made. With
+    `gamma` above 1 each pristine picture is first raised to a power between 1 / gamma and gamma, so
+    that a network with few photographs learns what distortions leave, not how bright these few are.
     """
 
     photographs: str
@@ -167,6 +169,7 @@ class Synthesis(Section):
     levels: Annotated[list[Annotated[int, Field(ge=0, le=5)]], Field(min_length=1)] = [*range(6)]
     pictures_per_step: PositiveFloat = 1.0
     window: Annotated[int, Field(ge=1, le=4096)] = 256
+    gamma: Annotated[float, Field(ge=1, le=4)] = 1.0
     processes: Count | None = None
 
     @model_validator(mode="after")

@@ -139,6 +139,7 @@ def _of_stream(
         tuple(synthesis.levels),
         config.seed,
         synthesis.probabilities,
+        synthesis.gamma,
     )
     executor = workers.executor(
         synthesis.processes or workers.available_cores(), ignore_terminate=True

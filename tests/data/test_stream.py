@@ -98,6 +98,27 @@ def test_a_picture_shows_a_part_of_the_photograph(folder: Path, photograph: np.n
         assert (right - left) / (bottom - top) == pytest.approx(4 / 3, abs=0.05)
 
 
+def test_pristine_pictures_are_raised_to_powers(folder: Path) -> None:
+    plain, raised = of(folder, types=(16,)), of(folder, types=(16,), gamma=1.5)
+    powers = []
+    for number in range(12):
+        distorted, after = make(raised, number)
+        before = make(plain, number)[1] / 255
+        tones = (before > 0.1) & (before < 0.9)
+        found = np.log(after[tones] / 255) / np.log(before[tones])
+        powers.append(float(np.median(found)))
+        # Of pictures that are rounded to 256 tones, before and after.
+        np.testing.assert_allclose(after / 255, before ** powers[-1], atol=0.02)
+        # What is distorted is the raised one.
+        shift = 40 if raised.distortion(number)[1] else 0
+        np.testing.assert_array_equal(distorted, after - np.minimum(after, shift))
+    assert all(1 / 1.51 < power < 1.51 for power in powers)
+    assert min(powers) < 0.85 and max(powers) > 1.2
+    brightened = make(raised, powers.index(min(powers)))[1]
+    # Raised tone by tone, dark tones would lie apart.
+    assert np.bincount(brightened.ravel(), minlength=256)[20:60].all()
+
+
 def test_distorted_pictures_have_the_strength_of_whole_pictures(folder: Path) -> None:
     made = of(folder, types=(1,), levels=(5,))
     found = [psnrc(*reversed(make(made, number))) for number in range(4)]

@@ -40,6 +40,7 @@ class Stream:
         levels: levels, 1 to 5, and 0 for no distortion; each entry is as likely.
         seed: what all random choices follow from.
         probabilities: of each entry of `types`, if they are not alike.
+        gamma: pristine pictures are raised to a power between 1 / gamma and gamma first.
     """
 
     photographs: tuple[Path, ...]
@@ -47,6 +48,7 @@ class Stream:
     levels: tuple[int, ...]
     seed: int
     probabilities: Sequence[float] | None = None
+    gamma: float = 1.0
 
     def photograph(self, number: int) -> Path:
         """Return the photograph that picture number `number` is cut from."""
@@ -106,10 +108,18 @@ def make(stream: Stream, number: int, photograph: Pixels) -> Couple:
         left, top, scale = int(left), int(top), 1.0
     box = (left, top, left + scale * WIDTH, top + scale * HEIGHT)
     pristine = np.asarray(whole.resize(SIZE, Image.Resampling.LANCZOS, box, reducing_gap=3))
+    if stream.gamma > 1:
+        pristine = _with_gamma(pristine, stream.gamma ** random.uniform(-1, 1), random)
     distortion, level = stream.distortion(number)
     if level == 0:
         return pristine, pristine
     return distortions.by_number()[distortion].distort(pristine, level, random), pristine
+
+
+def _with_gamma(pristine: Pixels, gamma: float, random: np.random.Generator) -> Pixels:
+    # What was rounded away is drawn anew, lest dark tones lie apart as if they were quantized.
+    unrounded = np.clip(pristine + random.uniform(-0.5, 0.5, pristine.shape), 0, 255)
+    return np.rint(255 * (unrounded / 255) ** gamma).astype(np.uint8)
 
 
 def first_of_window(step: int, pictures_per_step: float) -> int:
