@@ -472,10 +472,10 @@ def score_article(run: Path, data: Path, minutes: float) -> dict[str, Any]:
 
 def scores_of(run: Path, split: Split, data: Path) -> dict[str, Any]:
     """Return a run's scores on a split, measured now if there are none of its best weights."""
-    path = run / runs.scores_name(split, "json")
-    if path.is_file() and path.stat().st_mtime > (run / runs.BEST_WEIGHTS).stat().st_mtime:
-        return runs.read_json(path)
-    return evaluation.evaluate(run, split, root=str(data))
+    scores = runs.read_scores(run, split)
+    if scores is None or not runs.is_of_best_weights(run, scores):
+        scores = evaluation.evaluate(run, split, root=str(data))
+    return scores
 
 
 def draw_curves(path: Path, scores: dict[str, dict[str, Any]]) -> None:

@@ -72,6 +72,23 @@ def test_scores_of_another_version(soft_copy: Path) -> None:
     assert f"Evaluate the run again: tidenhance eval {soft_copy}" in str(caught.value)
 
 
+def test_validation_scores_that_cannot_be_read_leave_the_test_splits(soft_copy: Path) -> None:
+    found = json.loads((soft_copy / "scores.json").read_text())
+    (soft_copy / "scores-test.json").write_text(json.dumps(found | {"split": "test"}))
+    [run] = comparison.read([soft_copy], "test")
+    assert run.validation is not None
+    (soft_copy / "scores.json").write_text("{}")
+    [run] = comparison.read([soft_copy], "test")
+    assert run.validation is None
+    assert run.scores.psnr == found["psnr"]
+
+
+def test_a_run_whose_process_is_gone_is_not_running(soft_copy: Path) -> None:
+    (soft_copy / "state.json").write_text('{"state": "running"}')
+    [run] = comparison.read([soft_copy], "val")
+    assert run.state == "cut off"
+
+
 @pytest.mark.parametrize("name", ["scores.json", "network.json", "history.csv"])
 def test_a_damaged_file_is_named(soft_copy: Path, name: str) -> None:
     (soft_copy / name).write_text('{"half": ')

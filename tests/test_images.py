@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import subprocess
 import sys
@@ -250,6 +251,37 @@ def test_resolution_is_carried(tmp_path, ending):
     Image.fromarray(noise(8, 8, 3)).save(path, dpi=(300, 300))
     write_picture(again, read_picture(path))
     assert stored(again).info["dpi"] == pytest.approx((300, 300), abs=0.02)
+
+
+def test_a_resolution_that_is_not_told_is_not_invented(tmp_path):
+    path = tmp_path / "x.tif"
+    Image.fromarray(noise(8, 8, 3)).save(path)
+    with tifffile.TiffFile(path) as file:
+        assert "XResolution" not in file.pages[0].tags
+    assert read_picture(path).dpi is None
+
+
+@pytest.mark.parametrize(("orientation", "expected"), [(3, (72, 300)), (6, (300, 72))])
+def test_resolution_is_turned_with_the_picture(tmp_path, orientation, expected):
+    path = tmp_path / "x.jpg"
+    exif = Image.Exif()
+    exif[274] = orientation
+    Image.fromarray(noise(8, 16, 3)).save(path, dpi=(72, 300), exif=exif)
+    picture = read_picture(path)
+    assert picture.pixels.shape[:2] == ((16, 8) if orientation == 6 else (8, 16))
+    assert picture.dpi == expected
+
+
+def test_exif_that_a_jpeg_cannot_hold_is_left_out(tmp_path):
+    path = tmp_path / "x.tif"
+    pixels = noise(16, 16, 3)
+    Image.fromarray(pixels).save(path, description="x" * 100_000)
+    picture = read_picture(path)
+    assert len(picture.exif) > 100_000
+    write_picture(tmp_path / "x.jpg", picture)
+    assert not stored(tmp_path / "x.jpg").getexif()
+    write_picture(tmp_path / "x.png", picture)
+    assert stored(tmp_path / "x.png").getexif()[270] == "x" * 100_000
 
 
 @pytest.mark.parametrize("mode", ["1", "L"])
@@ -576,5 +608,10 @@ def test_a_grey_webp_stays_grey(tmp_path: Path, lossless: bool) -> None:
     assert picture.grey
     write_picture(path, picture)
     assert (np.ptp(read_picture(path).pixels, axis=-1) <= 1).all()
+    # Restored, it has colours, which are averaged.
+    coloured = dataclasses.replace(picture, pixels=noise(64, 64, 3))
+    write_picture(path, coloured)
+    mean = np.rint(coloured.pixels.mean(axis=-1, keepdims=True))
+    np.testing.assert_array_equal(read_picture(path).pixels, np.repeat(mean, 3, axis=-1))
     Image.fromarray(noise(64, 64, 3)).save(path, lossless=lossless)
     assert not read_picture(path).grey

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
@@ -78,6 +79,18 @@ def test_what_is_missing_is_said_with_the_command_that_makes_it(
     assert "no scores.csv" in pages_text(html(run))
 
 
+def test_scores_of_earlier_weights_are_said_to_be(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    command = f"Evaluate it again: tidenhance eval {soft_copy}"
+    wanted = f"its scores are of earlier weights than those that are best now. {command}"
+    (soft_copy / "best.weights.h5").write_bytes(b"weights")
+    edit_scores(soft_copy, weights_sha256=hashlib.sha256(b"weights").hexdigest())
+    assert wanted not in pages_text(html(soft_copy))
+    (soft_copy / "best.weights.h5").write_bytes(b"others")
+    assert wanted in pages_text(html(soft_copy))
+
+
 def test_runs_without_types(
     soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
 ) -> None:
@@ -143,13 +156,19 @@ def test_plots_get_the_figures_of_the_scores(
     [point] = points
     assert (point.label, point.x) == ("soft", network["multiply_adds"])
     assert point.y == scores["psnr"] == pytest.approx(before + gain["mean"])
-    assert (point.low, point.high) == (before + gain["low"], before + gain["high"])
+    bar = before + gain["low"], before + gain["high"]
+    assert (point.low, point.high) == pytest.approx(bar)
     times = {point.label: point.x for point in costs["cost-time"][0]}
     assert times == {"soft": 0.5, "blur": 0.004}
     [spread, _] = spreads
     assert (spread.mean, spread.low, spread.high) == (gain["mean"], gain["low"], gain["high"])
     each = [entry["gain"]["psnr"]["mean"] for entry in scores["per_reference"].values()]
     assert list(spread.gains) == each
+    # Where references have different numbers of pictures, the gain is not the means' difference.
+    edit_scores(soft_copy, psnr=scores["psnr"] + 1)
+    html(soft_copy)
+    [point] = costs["cost-multiply-adds"][0]
+    assert (point.low, point.high) == pytest.approx((bar[0] + 1, bar[1] + 1))
 
 
 def test_a_clear_loss_is_told(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -153,6 +154,15 @@ def test_the_summary_of_a_finished_run(run):
             scores=scores,
         )
     ]
+
+
+def test_scores_of_earlier_weights_are_not_listed(run):
+    (run / runs.BEST_WEIGHTS).write_bytes(b"weights")
+    scores = {"psnr": 22.5, "gain": {"psnr": {"mean": 2.25}}}
+    for digest, listed in ((hashlib.sha256(b"weights").hexdigest(), True), ("beef" * 16, False)):
+        (run / "scores.json").write_text(json.dumps(scores | {"weights_sha256": digest}))
+        [summary] = runs.summaries(run.parent)
+        assert (summary.scores is not None) is listed
 
 
 @pytest.mark.parametrize("noted", ["finished", "failed", "interrupted"])
@@ -465,6 +475,8 @@ def test_find_by_name_and_by_path(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert runs.find(f"runs/{run.name}/", Path("elsewhere")) == Path("runs") / run.name
     assert runs.find(run.name) == Path("runs") / run.name
+    monkeypatch.chdir(run)
+    assert runs.find(".").name == run.name
 
 
 @pytest.mark.parametrize("name", ["", ".", "none", "x" * 300, "a\x00b", "runs"])

@@ -82,6 +82,7 @@ class Scores(Result):
     references: int
     data_fingerprint: str
     device: str | None = None
+    weights_sha256: str | None = None
     conventions: dict[str, str] = {}
     article: Article | None = None
     baselines: dict[str, Result] = {}
@@ -120,7 +121,7 @@ class Run:
         config: its config, not validated: that would import TensorFlow.
         config_text: the same, as it stands in the file.
         history: a dictionary an epoch; empty without a history.
-        state: how it stands, as noted.
+        state: how it stands.
         network: None where the run has no `network.json`.
         scores: those of the split that is reported.
         validation: those of the validation split, which the curves are of; None without.
@@ -200,7 +201,7 @@ def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = Non
                 state=_read_state(path),
                 network=_read_network(path),
                 scores=scores,
-                validation=_read_scores(path, "val", None),
+                validation=_validation_scores(path),
             )
         )
     keys = {"split", "levels", "pairs", "data_fingerprint"}
@@ -271,6 +272,14 @@ def _read_scores(path: Path, split: str, levels: Sequence[int] | None) -> Scores
         ) from error
 
 
+def _validation_scores(path: Path) -> Scores | None:
+    """Return the validation split's scores; those that cannot be read are not what is compared."""
+    try:
+        return _read_scores(path, "val", None)
+    except RunError:
+        return None
+
+
 def _read_network(path: Path) -> Network | None:
     file = path / runs.NETWORK
     if not file.is_file():
@@ -282,8 +291,7 @@ def _read_network(path: Path) -> Network | None:
 
 
 def _read_state(path: Path) -> str:
-    file = path / runs.STATE
-    return str(runs.read_json(file).get("state", "not noted")) if file.is_file() else "not noted"
+    return runs.state_of(path) if (path / runs.STATE).is_file() else "not noted"
 
 
 def _mistakes(error: ValidationError, most: int = 4) -> str:

@@ -32,7 +32,7 @@ from tidenhance import config as config_module
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
 from tidenhance.errors import ConfigError, DataError, RunError, WriteError, printable
-from tidenhance.files import write_text
+from tidenhance.files import sha256, write_text
 from tidenhance.progress import Progress, ignore
 
 CONVENTIONS = {
@@ -73,8 +73,8 @@ def evaluate(
 
     Returns:
         What `scores.json` holds: what `scores.aggregate` returns, and `run`, `config`,
-        `tidenhance` (the version), `device`, `split`, `levels`, `data_fingerprint` (SHA-256 of the
-        pairs' names and pixels),
+        `tidenhance` (the version), `device`, `weights_sha256` (of the file of best weights),
+        `split`, `levels`, `data_fingerprint` (SHA-256 of the pairs' names and pixels),
         `seconds_per_picture` (the median, the network alone), `conventions`, `article` (its figures
         where its protocol is this one, else null), and `baselines`: for each, by name and options
         other than the defaults, what `scores.aggregate` returns, and `baseline`, `options`,
@@ -89,6 +89,7 @@ def evaluate(
         WriteError: the scores cannot be written.
     """
     _, device_name = device.use("auto")
+    digest = sha256(run / runs.BEST_WEIGHTS) if (run / runs.BEST_WEIGHTS).is_file() else None
     network, config = weights.trained_network(run)
     multiple = weights.size_multiple(config)
     options = dict(config.data.options)
@@ -152,6 +153,7 @@ def evaluate(
         "config": config.provenance.config if config.provenance else None,
         "tidenhance": tidenhance.__version__,
         "device": device_name,
+        "weights_sha256": digest,
         "split": split,
         "levels": scored_levels,
         "data_fingerprint": fingerprint.hexdigest(),

@@ -44,6 +44,8 @@ MAX_PIXELS = 178_956_970
 
 _LONGEST_SIDE = {"JPEG": 65_500, "WEBP": 16_383}
 
+_LARGEST_EXIF_OF_JPEG = 65_533  # bytes
+
 _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
     "BMP": {},
     "PNG": {},
@@ -236,7 +238,7 @@ def write_picture(path: Path, picture: Picture) -> None:
     its source was lossy, and a restored picture should not lose again. JPEG has quality 95 without
     chroma subsampling. A grey picture becomes one channel, the rounded mean of R, G and B. The
     colour profile, EXIF and resolution go along where the format takes them; a profile for another
-    number of channels does not.
+    number of channels does not, nor does EXIF that is too long for a JPEG.
 
     Raises:
         ImageError: as `check_writable`.
@@ -249,7 +251,10 @@ def write_picture(path: Path, picture: Picture) -> None:
     if picture.dpi is not None:
         options["dpi"] = picture.dpi
     if file_format != "BMP":
-        options |= {"icc_profile": _profile_for(image, picture), "exif": picture.exif or b""}
+        exif = picture.exif or b""
+        if file_format == "JPEG" and len(exif) > _LARGEST_EXIF_OF_JPEG:
+            exif = b""
+        options |= {"icc_profile": _profile_for(image, picture), "exif": exif}
     _write(path, image, file_format, **options)
 
 
@@ -359,7 +364,7 @@ def _has_deep_channels(picture: Image.Image) -> bool:
 def _decode(opened: Image.Image) -> Picture:
     opened.load()
     icc_profile = opened.info.get("icc_profile")
-    dpi = _usable_dpi(opened.info.get("dpi"))
+    dpi = _dpi(opened)
     exif = _exif_bytes(opened)
     ImageOps.exif_transpose(opened, in_place=True)
 
@@ -413,11 +418,19 @@ def _exif_bytes(picture: Image.Image) -> bytes | None:
         return None
 
 
-def _usable_dpi(dpi: Any) -> tuple[float, float] | None:
-    try:
-        horizontal, vertical = (float(value) for value in dpi)
-    except (TypeError, ValueError, ZeroDivisionError):
+def _dpi(picture: Image.Image) -> tuple[float, float] | None:
+    """Return the resolution of a picture, once it is upright, if its file tells a usable one."""
+    # Pillow takes a TIFF's for 1 where it has none.
+    if picture.format == "TIFF" and 282 not in picture.tag_v2:  # type: ignore[attr-defined]
         return None
+    try:
+        horizontal, vertical = (float(value) for value in picture.info["dpi"])
+        lies_on_its_side = picture.getexif().get(274) in (5, 6, 7, 8)
+    # Damaged metadata must not cost the user the picture.
+    except Exception:
+        return None
+    if lies_on_its_side:
+        horizontal, vertical = vertical, horizontal
     usable = all(math.isfinite(value) and 1 <= value <= 65535 for value in (horizontal, vertical))
     return (horizontal, vertical) if usable else None
 
@@ -428,11 +441,12 @@ def _is_translucent(picture: Picture) -> bool:
 
 def _encodable(picture: Picture, file_format: str) -> Image.Image:
     keeps_alpha = picture.alpha is not None and file_format not in ("BMP", "JPEG")
-    if picture.grey and file_format != "WEBP":
+    colours = picture.pixels
+    if picture.grey:
         # A third has no ties, so adding 1 before dividing by 3 rounds to nearest.
-        colours = ((picture.pixels.sum(axis=2, dtype=np.uint16) + 1) // 3).astype(np.uint8)
-    else:
-        colours = picture.pixels
+        colours = ((colours.sum(axis=2, dtype=np.uint16) + 1) // 3).astype(np.uint8)
+        if file_format == "WEBP":  # has no grey mode
+            colours = np.repeat(colours[..., np.newaxis], 3, axis=2)
     if keeps_alpha:
         return Image.fromarray(np.dstack([colours, picture.alpha]))  # type: ignore[list-item]
     return Image.fromarray(np.ascontiguousarray(colours))

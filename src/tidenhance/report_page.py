@@ -162,7 +162,7 @@ def _cost_plots(compared: Sequence[Run], methods: Sequence[Method]) -> list[Mark
         found = []
         for n, method in enumerate(methods):
             network = method.run.network if method.kind == "network" else None
-            gain, x = method.result.gain["psnr"], cost(method)
+            psnr, gain, x = method.result.psnr, method.result.gain["psnr"], cost(method)
             if x is None or x <= 0:
                 continue
             found.append(
@@ -170,9 +170,10 @@ def _cost_plots(compared: Sequence[Run], methods: Sequence[Method]) -> list[Mark
                     method.label,
                     n if method.kind == "network" else None,
                     x,
-                    method.result.psnr,
-                    None if gain.low is None else identity + gain.low,
-                    None if gain.high is None else identity + gain.high,
+                    psnr,
+                    # About the mark: the gain is a mean over references, not over pictures.
+                    None if gain.low is None else psnr + gain.low - gain.mean,
+                    None if gain.high is None else psnr + gain.high - gain.mean,
                     40 + 200 * math.sqrt(network.parameters / largest) if network else 40,
                 )
             )

@@ -219,6 +219,12 @@ def missing(compared: Sequence[Run], levels: Sequence[int] | None) -> list[str]:
     """Return what a report of some levels has to do without, and the commands that make it."""
     notes = []
     for run in compared:
+        if not runs.is_of_best_weights(run.path, run.scores.model_dump()):
+            notes.append(
+                f"{run.label}: its scores are of earlier weights than those that are best now."
+                " Evaluate it again:"
+                f" {comparison.eval_command(run.path, run.scores.split, levels)}"
+            )
         if run.scores.tidenhance != __version__:
             notes.append(
                 f"{run.label}: evaluated by tidenhance {run.scores.tidenhance}, this is"

@@ -65,7 +65,7 @@ class Summary:
         epochs: epochs finished.
         planned_epochs: epochs planned.
         best_val_loss: the lowest so far.
-        scores: what `scores.json` holds, where there is one.
+        scores: what `scores.json` holds, where there is one of the best weights.
         problem: what is damaged.
     """
 
@@ -195,6 +195,15 @@ def read_scores(run: Path, split: str = "val") -> dict[str, Any] | None:
     return scores
 
 
+def is_of_best_weights(run: Path, scores: Mapping[str, Any]) -> bool:
+    """Return whether scores are of the run's best weights, as far as they tell.
+
+    Training that goes on after an evaluation may replace them.
+    """
+    digest, weights = scores.get("weights_sha256"), run / BEST_WEIGHTS
+    return digest is None or (weights.is_file() and digest == sha256(weights))
+
+
 def find(name: str, folder: Path = FOLDER) -> Path:
     """Return the run directory that a path, or a name under `runs/`, stands for.
 
@@ -319,7 +328,9 @@ def summaries(folder: Path = FOLDER) -> list[Summary]:
 
 def _found(name: str, folder: Path) -> Path | None:
     candidates = (Path(name), folder / name) if name else ()
-    return next((path for path in candidates if _started(path) is not None), None)
+    found = next((path for path in candidates if _started(path) is not None), None)
+    # Of the folder that one is in, `.` is not what it is called.
+    return found.resolve() if found is not None and found.name in ("", "..") else found
 
 
 def _directories(folder: Path) -> list[Path]:
@@ -345,7 +356,7 @@ def _summary(run: Path) -> Summary:
         config = _config_as_written(run)
         history = read_history(run)
         scores = read_scores(run)
-        state = _state(run)
+        state = state_of(run)
     except (ConfigError, RunError) as error:
         return Summary(run, "damaged", problem=str(error))
     training = config.get("training")
@@ -358,7 +369,7 @@ def _summary(run: Path) -> Summary:
         epochs=len(history),
         planned_epochs=epochs if isinstance(epochs, int) else None,
         best_val_loss=min(losses, default=None),
-        scores=scores,
+        scores=scores if scores and is_of_best_weights(run, scores) else None,
     )
 
 
@@ -380,7 +391,12 @@ def _config_name(run: Path) -> str:
     return str(provenance.get("config", "?")) if isinstance(provenance, dict) else "?"
 
 
-def _state(run: Path) -> State:
+def state_of(run: Path) -> State:
+    """Return how a run stands.
+
+    Raises:
+        RunError: it is not noted, or the file is damaged.
+    """
     state: State = read_json(run / STATE).get("state")  # type: ignore[assignment]
     if state not in NOTED:
         raise RunError(f"{run / STATE}: damaged: expected one of {', '.join(NOTED)} as state.")

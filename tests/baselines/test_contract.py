@@ -57,6 +57,16 @@ def test_a_flat_picture_will_do(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["median", "nlm", "wavelet", "total_variation"])
+def test_a_channel_of_one_value_does_not_spoil_the_others(
+    name: str, crop: np.ndarray, noisy: np.ndarray
+) -> None:
+    restore = components.make("baselines", name, {})
+    clean, distorted = crop.copy(), noisy.copy()
+    clean[..., 2] = distorted[..., 2] = 0
+    assert psnrc(clean, restore(distorted)) > psnrc(clean, distorted) + 2
+
+
+@pytest.mark.parametrize("name", ["median", "nlm", "wavelet", "total_variation"])
 def test_denoisers_denoise(name: str, crop: np.ndarray, noisy: np.ndarray) -> None:
     restored = components.make("baselines", name, {})(noisy)
     assert psnrc(crop, restored) > psnrc(crop, noisy) + 2

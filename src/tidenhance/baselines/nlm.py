@@ -29,7 +29,9 @@ def build(
 
     def restore(pixels: Pixels) -> Pixels:
         values = to_float(pixels)
-        sigma = float(estimate_sigma(values, channel_axis=-1, average_sigmas=True))
+        # Of a channel of one value it is not a number.
+        varied = [channel for channel in np.moveaxis(values, -1, 0) if np.ptp(channel)]
+        sigma = float(np.mean([estimate_sigma(channel) for channel in varied] or [0]))
         restored = denoise_nl_means(
             values,
             patch_size=5,
