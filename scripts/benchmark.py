@@ -617,6 +617,7 @@ def main() -> None:
             parser.error(f"--only: expected some of {', '.join(parts)}: {', '.join(unknown)}")
         if needed & {"enhancing", "pictures", "evaluation", "pairs_growth"}:
             needed.add("runs")
+        arguments.out.mkdir(parents=True, exist_ok=True)
         for name, part in parts.items():
             if name in needed:
                 part()
@@ -627,7 +628,6 @@ def main() -> None:
             "growth": bench.growth,
             "predicted": bench.predicted,
         }
-    arguments.out.mkdir(exist_ok=True)
     (arguments.out / "benchmark.json").write_text(json.dumps(result, indent=2) + "\n")
     (arguments.out / "benchmark.md").write_text(markdown(result))
     print(f"{result['minutes']:.0f} minutes; written: {arguments.out}/benchmark.json and .md")

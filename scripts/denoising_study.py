@@ -219,6 +219,19 @@ def sets(load: Callable[[int], Pairs]) -> dict[str, tuple[Floats, Floats, NDArra
     return {name: stacked(pairs) for name, pairs in chosen.items()}
 
 
+def labels(compared: Sequence[Path]) -> list[str]:
+    """Return what runs are called: by their configs, or by their folders where these are alike."""
+    provenances = [runs.read_config(run).provenance for run in compared]
+    names = [
+        found.config if found else run.name
+        for run, found in zip(compared, provenances, strict=True)
+    ]
+    return [
+        run.name if names.count(name) > 1 else name
+        for run, name in zip(compared, names, strict=True)
+    ]
+
+
 def difference(first: NDArray[np.floating], second: NDArray[np.floating]) -> dict[str, float]:
     """Return the mean of paired differences and its 95 % interval of Student's t (1908)."""
     differences = first - second
@@ -315,10 +328,8 @@ def main() -> None:
 
     table = {"doing nothing": {n: figures(c, x, y, judge) for n, (x, c, y) in tests.items()}}
     table["doing nothing"] |= outside_figures(columns["outside"])
-    for run in compared:
+    for run, label in zip(compared, labels(compared), strict=True):
         network = forward_tensorflow.load(run)
-        provenance = runs.read_config(run).provenance
-        label = provenance.config if provenance else run.name
         table[label] = {
             n: figures(
                 c, np.concatenate(list(map(network.forward, np.array_split(x, 8)))), y, judge

@@ -63,6 +63,9 @@ PROBE = (
     "training.epochs=3",
     "training.steps_per_epoch=10",
     "training.optimizer.exponential_moving_average=0.995",
+    # Of a few epochs neither would be long enough.
+    "training.later_patch_sizes=[]",
+    "training.learning_rate_schedule={}",
     "data.types=[1]",
 )
 
@@ -564,6 +567,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tables = findings_tables(scores)
     else:
         name = f"article-{given.minutes:g}-minutes"
+        stems = [Path(config).stem for config in given.configs]
+        if len(set(stems)) < len(stems):
+            parser.error(f"expected configs of different names: {', '.join(given.configs)}")
         rates = rates_side_by_side(
             given.configs, given.data, given.out / "rates.json", given.override
         )

@@ -246,8 +246,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="What the random moments follow from.")
     parser.add_argument("--folder", type=Path, help="Where to work.")
     arguments = vars(parser.parse_args())
-    folder = arguments["folder"] or Path(tempfile.mkdtemp(prefix="torture-"))
-    folder.mkdir(parents=True, exist_ok=True)
+    if arguments["folder"]:
+        arguments["folder"].mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="torture-", dir=arguments["folder"]))
     bench = Bench(folder, arguments["seed"])
     print(f"undisturbed: {bench.seconds:.0f} s, {len(bench.expected)} files to compare")
 

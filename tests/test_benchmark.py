@@ -22,17 +22,17 @@ def test_a_part_that_there_is_not(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_short_form_runs_to_its_end(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--short", "--out", str(tmp_path / "out")],
+        [sys.executable, str(SCRIPT), "--short", "--out", str(tmp_path / "new" / "out")],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     assert done.returncode == 0, done.stdout
-    found = json.loads((tmp_path / "out" / "benchmark.json").read_text())
+    found = json.loads((tmp_path / "new" / "out" / "benchmark.json").read_text())
     for row in found["table"]:
         assert row["figure"] is None or row["figure"] > 0, row
     adam = next(row for row in found["table"] if "Adam" in row["what"])
     assert adam["met"]
     assert {row["network"] for row in found["predicted"]} == {"plain"}
-    text = (tmp_path / "out" / "benchmark.md").read_text()
+    text = (tmp_path / "new" / "out" / "benchmark.md").read_text()
     assert all(f"| {row['what']} |" in text for row in (*found["table"], *found["growth"]))

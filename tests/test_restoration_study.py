@@ -201,6 +201,12 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
         script.main(["findings", "plain129", "--data", str(tree), "--out", "study"])
 
 
+def test_configs_of_one_name_are_not_taken_for_each_other(script, capsys):
+    with pytest.raises(SystemExit):
+        script.main(["article", "nafnet", "my/nafnet.yaml", "--data", "x"])
+    assert "expected configs of different names: nafnet, my/nafnet.yaml" in capsys.readouterr().err
+
+
 def test_findings_of_what_was_not_scored_on_the_training_split(script):
     gain = {"psnr": {"mean": 3.0, "low": 2.0, "high": 4.0}}
     split = {"mse": 0.005, "gain": gain}

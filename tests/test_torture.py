@@ -15,6 +15,8 @@ COUNTS = {"kills": 2, "kills-while-saving": 3, "stops": 1, "limits": 1, "full-di
 @pytest.mark.slow
 def test_five_kills_a_stop_two_full_disks_and_a_damaged_checkpoint(tmp_path: Path) -> None:
     counts = {**COUNTS, "damages": 1}
+    (tmp_path / "torture").mkdir()
+    (tmp_path / "torture" / "thesis.txt").touch()
     options = [f"--{name}={count}" for name, count in counts.items()]
     done = subprocess.run(
         [sys.executable, str(SCRIPT), *options, "--folder", str(tmp_path / "torture")],
@@ -24,3 +26,4 @@ def test_five_kills_a_stop_two_full_disks_and_a_damaged_checkpoint(tmp_path: Pat
     )
     assert done.returncode == 0, done.stdout
     assert "9 of 9 trainings came to the same result, bit for bit" in done.stdout
+    assert [path.name for path in (tmp_path / "torture").iterdir()] == ["thesis.txt"]

@@ -327,6 +327,8 @@ def test_a_diverging_run_fails_says_so_and_leaves_good_checkpoints(load, tmp_pat
     ) as caught:
         train(config, "small", tmp_path / "runs")
     assert "learning_rate" in str(caught.value)
+    # There is no best epoch yet.
+    assert "initial_weights" not in str(caught.value)
     [summary] = runs.summaries(tmp_path / "runs")
     assert summary.state == "failed"
     assert "loss became" in (summary.path / runs.LOG).read_text()
@@ -670,6 +672,8 @@ def test_a_run_goes_on_only_with_its_own_config_and_pairs(
     sums.write_text("\n".join([*lines, f"{digest}  {path.name}\n"]))
     with pytest.raises(DataError, match="the pairs are no longer those"):
         resume(run, runs.read_config(run))
+    # What is refused has not failed.
+    assert runs.summaries(run.parent)[0].state == "finished"
 
 
 def test_a_run_that_another_process_trains_is_refused(load, tmp_path: Path) -> None:

@@ -143,9 +143,12 @@ class Session:
 
     @property
     def _advice(self) -> str:
+        advice = "Try a lower training.learning_rate, or training.precision=float32."
+        if not (self.run / runs.BEST_WEIGHTS).is_file():
+            return advice
         return (
-            "Try a lower training.learning_rate, or training.precision=float32. The weights of the"
-            f" best epoch are kept; training.initial_weights={self.run} starts from them."
+            f"{advice} The weights of the best epoch are kept; training.initial_weights={self.run}"
+            " starts from them."
         )
 
 

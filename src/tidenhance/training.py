@@ -71,7 +71,7 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
     fresh = _load_initial_weights(network, config, folder)
     started = datetime.now().astimezone()
     run = runs.create(folder, config_name, started)
-    with _working_on(run):
+    with _working_on(run), _state_noted(run):
         provenance = _provenance(config_name, used.name, started)
         resolved = _resolved(config, provenance)
         write_text(run / runs.CONFIG, config_module.dump(resolved))
@@ -127,9 +127,10 @@ def resume(run: Path, config: Config) -> Path:
             write_text(run / runs.CONFIG, config_module.dump(resolved))
             os.utime(run / runs.CONFIG, ns=(times.st_atime_ns, times.st_mtime_ns))
         _warn_of_other_versions(before.provenance)
-        with closing(fed):
-            session.fit(network, resolved, run, fed, progress, used.kind)
-        export.onnx_beside(run)
+        with _state_noted(run):
+            with closing(fed):
+                session.fit(network, resolved, run, fed, progress, used.kind)
+            export.onnx_beside(run)
     return run
 
 
@@ -237,19 +238,15 @@ class _LogFile(logging.FileHandler):
 
 @contextmanager
 def _working_on(run: Path) -> Iterator[None]:
-    """Lock a run, and keep its state and its log, whatever way the training inside ends."""
+    """Lock a run, and keep its log."""
     with runs.locked(run):
         handler = _LogFile(run / runs.LOG, encoding="utf-8", errors="backslashreplace")
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         package_logger = logging.getLogger("tidenhance")
         package_logger.addHandler(handler)
-        state: runs.State = "failed"
         try:
-            runs.set_state(run, "running")
             yield
-            state = "finished"
-        except (KeyboardInterrupt, StoppedError):
-            state = "interrupted"
+        except StoppedError:
             raise
         except Exception as error:
             # Whoever called reports it to the user.
@@ -258,15 +255,27 @@ def _working_on(run: Path) -> Iterator[None]:
             )
             raise
         finally:
-            try:
-                # Where the disk is full, the lock alone tells that the run has ended.
-                with contextlib.suppress(WriteError):
-                    runs.set_state(run, state)
-                logger.info("%s", state)
-            finally:
-                package_logger.removeHandler(handler)
-                with contextlib.suppress(OSError):
-                    handler.close()
+            package_logger.removeHandler(handler)
+            with contextlib.suppress(OSError):
+                handler.close()
+
+
+@contextmanager
+def _state_noted(run: Path) -> Iterator[None]:
+    """Note a run's state, whatever way the training inside ends."""
+    state: runs.State = "failed"
+    try:
+        runs.set_state(run, "running")
+        yield
+        state = "finished"
+    except (KeyboardInterrupt, StoppedError):
+        state = "interrupted"
+        raise
+    finally:
+        # Where the disk is full, the lock alone tells that the run has ended.
+        with contextlib.suppress(WriteError):
+            runs.set_state(run, state)
+        logger.info("%s", state)
 
 
 def _warn_of_other_versions(before: Provenance | None) -> None:

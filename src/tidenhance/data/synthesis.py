@@ -209,7 +209,9 @@ def _make_all(tasks: Sequence[Task], workers: int) -> Iterator[None]:
             " where this one ended; give it fewer --workers."
         ) from error
     finally:
-        pool.shutdown(cancel_futures=True)
+        # Nothing is waited for: a second Ctrl-C would end the waiting in its middle. Each picture
+        # is there complete or not at all.
+        workers_module.end(pool)
 
 
 def _make(task: Task) -> None:

@@ -139,8 +139,14 @@ def test_no_root_names_the_two_folders():
         image_folder.load(distorted="noisy", splits=image_folder.Splits(train=["a"], val=["b"]))
 
 
+def test_a_split_may_be_empty(folders):
+    found = load(folders, [], ["city_*"])
+    assert found["train"] == []
+    assert found["val"]
+
+
 @pytest.mark.parametrize(
-    "splits", [{"train": ["a"]}, {"train": [], "val": ["a"]}, {"train": ["a"], "val": [1]}, None]
+    "splits", [{"train": ["a"]}, {"val": ["a"]}, {"train": ["a"], "val": [1]}, None]
 )
 def test_both_splits_need_patterns(splits):
     model = components.options("data.datasets", "image_folder")

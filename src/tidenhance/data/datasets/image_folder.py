@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from tidenhance import images
 from tidenhance.data.pairs import SPLITS, Pair, Pairs, Split, files_in, raise_problems
 from tidenhance.errors import DataError, did_you_mean, printable
-
-Patterns = Annotated[list[str], Field(min_length=1)]
 
 
 class Splits(BaseModel):
@@ -20,8 +17,8 @@ class Splits(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    train: Patterns
-    val: Patterns
+    train: list[str]
+    val: list[str]
     test: list[str] = []
 
     def of(self, split: Split) -> list[str]:
