@@ -219,7 +219,7 @@ def sets(load: Callable[[int], Pairs]) -> dict[str, tuple[Floats, Floats, NDArra
     return {name: stacked(pairs) for name, pairs in chosen.items()}
 
 
-def labels(compared: Sequence[Path]) -> list[str]:
+def distinct_names(compared: Sequence[Path]) -> list[str]:
     """Return what runs are called: by their configs, or by their folders where these are alike."""
     provenances = [runs.read_config(run).provenance for run in compared]
     names = [
@@ -328,7 +328,7 @@ def main() -> None:
 
     table = {"doing nothing": {n: figures(c, x, y, judge) for n, (x, c, y) in tests.items()}}
     table["doing nothing"] |= outside_figures(columns["outside"])
-    for run, label in zip(compared, labels(compared), strict=True):
+    for run, label in zip(compared, distinct_names(compared), strict=True):
         network = forward_tensorflow.load(run)
         table[label] = {
             n: figures(

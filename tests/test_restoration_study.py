@@ -201,9 +201,9 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
         script.main(["findings", "plain129", "--data", str(tree), "--out", "study"])
 
 
-def test_configs_of_one_name_are_not_taken_for_each_other(script, capsys):
+def test_configs_of_one_name_are_not_taken_for_each_other(script, tmp_path, capsys):
     with pytest.raises(SystemExit):
-        script.main(["article", "nafnet", "my/nafnet.yaml", "--data", "x"])
+        script.main(["article", "nafnet", "my/nafnet.yaml", "--data", "x", "--out", str(tmp_path)])
     assert "expected configs of different names: nafnet, my/nafnet.yaml" in capsys.readouterr().err
 
 
