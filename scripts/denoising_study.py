@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from scipy import ndimage, stats
 
-from tidenhance import enhance, forward_tensorflow, images, inference, runs
+from tidenhance import comparison, enhance, forward_tensorflow, images, inference, runs
 from tidenhance.data.datasets import mnist_noise
 from tidenhance.data.pairs import Pairs
 from tidenhance.errors import TidenhanceError
@@ -219,19 +219,6 @@ def sets(load: Callable[[int], Pairs]) -> dict[str, tuple[Floats, Floats, NDArra
     return {name: stacked(pairs) for name, pairs in chosen.items()}
 
 
-def distinct_names(compared: Sequence[Path]) -> list[str]:
-    """Return what runs are called: by their configs, or by their folders where these are alike."""
-    provenances = [runs.read_config(run).provenance for run in compared]
-    names = [
-        found.config if found else run.name
-        for run, found in zip(compared, provenances, strict=True)
-    ]
-    return [
-        run.name if names.count(name) > 1 else name
-        for run, name in zip(compared, names, strict=True)
-    ]
-
-
 def difference(first: NDArray[np.floating], second: NDArray[np.floating]) -> dict[str, float]:
     """Return the mean of paired differences and its 95 % interval of Student's t (1908)."""
     differences = first - second
@@ -246,7 +233,7 @@ def restored_outside(
     """Enhance the outside digits' files; return (N, 28, 28, 1) in [0, 1]."""
     found = []
     for digit in outside:
-        target = folder / f"{Path(digit.file).stem}_{label}.png"
+        target = folder / f"{Path(digit.file).stem}_{label.replace('/', '-')}.png"
         enhance.enhance_picture(folder / digit.file, target, network=network, force=True)
         found.append(images.to_float(np.asarray(Image.open(target)))[..., np.newaxis])
     return np.stack(found)
@@ -304,7 +291,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5, help="of the classifier")
     parser.add_argument("--out", type=Path, default=Path("denoising-study"))
     arguments = parser.parse_args()
-    compared = [runs.find_model(name, arguments.runs) for name in arguments.names]
+    compared = runs.distinct([runs.find_model(name, arguments.runs) for name in arguments.names])
 
     def load(level: int) -> Pairs:
         return mnist_noise.load(root=arguments.data, source=arguments.source, levels=[level])
@@ -328,7 +315,7 @@ def main() -> None:
 
     table = {"doing nothing": {n: figures(c, x, y, judge) for n, (x, c, y) in tests.items()}}
     table["doing nothing"] |= outside_figures(columns["outside"])
-    for run, label in zip(compared, distinct_names(compared), strict=True):
+    for run, label in zip(compared, comparison.labels(compared), strict=True):
         network = forward_tensorflow.load(run)
         table[label] = {
             n: figures(

@@ -476,7 +476,7 @@ def score_article(run: Path, data: Path, minutes: float) -> dict[str, Any]:
 def scores_of(run: Path, split: Split, data: Path) -> dict[str, Any]:
     """Return a run's scores on a split, measured now if there are none of its best weights."""
     scores = runs.read_scores(run, split)
-    if scores is None or not runs.is_of_best_weights(run, scores):
+    if scores is None or not runs.are_best_weights(run, scores.get("weights_sha256")):
         scores = evaluation.evaluate(run, split, root=str(data))
     return scores
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -178,13 +178,9 @@ def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = Non
     if not unique:
         raise RunError("Expected at least one run. Received: none.")
     configs = {path: _read_config(path) for path in unique}
-    names = {path: _config_name(path, configs[path]) for path in unique}
-    counts = Counter(names.values())
-    folders = Counter(path.resolve().name for path in unique)
+    called = _labels(configs)
     found = []
     for path in unique:
-        folder = path.resolve().name
-        label = names[path] if counts[names[path]] == 1 else folder
         scores = _read_scores(path, split, levels)
         if scores is None:
             raise RunError(
@@ -194,7 +190,7 @@ def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = Non
         found.append(
             Run(
                 path=path,
-                label=label if folders[folder] == 1 else str(path),
+                label=called[path],
                 config=configs[path],
                 config_text=(path / runs.CONFIG).read_text(encoding="utf-8"),
                 history=runs.read_history(path),
@@ -207,6 +203,18 @@ def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = Non
     keys = {"split", "levels", "pairs", "data_fingerprint"}
     check_comparable({str(run.path): run.scores.model_dump(include=keys) for run in found})
     return found
+
+
+def labels(paths: Sequence[Path]) -> list[str]:
+    """Return what runs, each of them there once, are called beside each other.
+
+    By their configs' names, where these are alike by their folders', and by their paths where both
+    are.
+
+    Raises:
+        RunError: one is no run directory, or its config is damaged.
+    """
+    return list(_labels({path: _read_config(path) for path in paths}).values())
 
 
 def methods(compared: Sequence[Run]) -> list[Method]:
@@ -249,6 +257,17 @@ def _read_config(path: Path) -> dict[str, Any]:
         return config_module.read(path / runs.CONFIG)[0]
     except ConfigError as error:
         raise RunError(str(error)) from error
+
+
+def _labels(configs: Mapping[Path, dict[str, Any]]) -> dict[Path, str]:
+    names = {path: _config_name(path, config) for path, config in configs.items()}
+    folders = {path: path.resolve().name for path in configs}
+    counts, same_folder = Counter(names.values()), Counter(folders.values())
+    found = {}
+    for path in configs:
+        label = names[path] if counts[names[path]] == 1 else folders[path]
+        found[path] = label if same_folder[folders[path]] == 1 else str(path)
+    return found
 
 
 def _config_name(path: Path, config: dict[str, Any]) -> str:

@@ -219,17 +219,17 @@ def missing(compared: Sequence[Run], levels: Sequence[int] | None) -> list[str]:
     """Return what a report of some levels has to do without, and the commands that make it."""
     notes = []
     for run in compared:
-        if not runs.is_of_best_weights(run.path, run.scores.model_dump()):
+        command = comparison.eval_command(run.path, run.scores.split, levels)
+        if not runs.are_best_weights(run.path, run.scores.weights_sha256):
             notes.append(
                 f"{run.label}: its scores are of earlier weights than those that are best now."
-                " Evaluate it again:"
-                f" {comparison.eval_command(run.path, run.scores.split, levels)}"
+                f" Evaluate it again: {command}"
             )
         if run.scores.tidenhance != __version__:
             notes.append(
                 f"{run.label}: evaluated by tidenhance {run.scores.tidenhance}, this is"
                 f" {__version__}. To be sure that the figures mean the same, evaluate it again:"
-                f" {comparison.eval_command(run.path, run.scores.split, levels)}"
+                f" {command}"
             )
         if run.network is None:
             notes.append(

@@ -195,12 +195,16 @@ def read_scores(run: Path, split: str = "val") -> dict[str, Any] | None:
     return scores
 
 
-def is_of_best_weights(run: Path, scores: Mapping[str, Any]) -> bool:
-    """Return whether scores are of the run's best weights, as far as they tell.
+def are_best_weights(run: Path, digest: str | None) -> bool:
+    """Return whether weights that were scored are the run's best, as far as is known.
 
     Training that goes on after an evaluation may replace them.
+
+    Args:
+        run: the run directory.
+        digest: their file's SHA-256; None in scores of versions that did not note it.
     """
-    digest, weights = scores.get("weights_sha256"), run / BEST_WEIGHTS
+    weights = run / BEST_WEIGHTS
     return digest is None or (weights.is_file() and digest == sha256(weights))
 
 
@@ -356,6 +360,8 @@ def _summary(run: Path) -> Summary:
         config = _config_as_written(run)
         history = read_history(run)
         scores = read_scores(run)
+        if scores and not are_best_weights(run, scores.get("weights_sha256")):
+            scores = None
         state = state_of(run)
     except (ConfigError, RunError) as error:
         return Summary(run, "damaged", problem=str(error))
@@ -369,7 +375,7 @@ def _summary(run: Path) -> Summary:
         epochs=len(history),
         planned_epochs=epochs if isinstance(epochs, int) else None,
         best_val_loss=min(losses, default=None),
-        scores=scores if scores and is_of_best_weights(run, scores) else None,
+        scores=scores,
     )
 
 
