@@ -91,6 +91,18 @@ def test_scores_of_earlier_weights_are_said_to_be(
     assert wanted in pages_text(html(soft_copy))
 
 
+def test_the_best_epoch_is_the_config_s(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    with (soft_copy / "history.csv").open("a") as stream:
+        stream.write("21,0.005,23.0,0.05,0.009,20.5,0.06,12.5\n")
+    assert "best epoch 20, val_loss 0.00660" in pages_text(html(soft_copy))
+    config = yaml.safe_load((soft_copy / "config.yaml").read_text())
+    config["validation"]["best_epoch"] = "last"
+    (soft_copy / "config.yaml").write_text(yaml.safe_dump(config))
+    assert "best epoch 21, val_loss 0.00900" in pages_text(html(soft_copy))
+
+
 def test_runs_without_types(
     soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
 ) -> None:

@@ -183,6 +183,15 @@ def test_best_weights_give_the_lowest_val_loss_of_the_history(load, tmp_path: Pa
     assert found["loss"] == pytest.approx(min(losses), rel=1e-5)
 
 
+def test_the_last_epoch_is_the_best_where_the_config_says_so(load, tmp_path: Path) -> None:
+    config = load("training.learning_rate=0.02", "validation.best_epoch=last")
+    run = train(config, "small", tmp_path / "runs")
+    losses = [row["val_loss"] for row in runs.read_history(run)]
+    assert losses.index(min(losses)) < len(losses) - 1
+    last = checkpoints.path_of(run, len(losses)) / checkpoints.WEIGHTS
+    assert (run / runs.BEST_WEIGHTS).read_bytes() == last.read_bytes()
+
+
 def test_doing_nothing_is_measured_on_the_pairs_as_they_are_fed(load) -> None:
     config = load("training.batch_size=1", "validation.batch_size=2")
     batches = validation_batches(config)

@@ -265,12 +265,15 @@ class Validation(Section):
     """What is validated on after each epoch: whole pictures, or one crop a pair.
 
     The crop is the central one, or another after each epoch; then doing nothing is measured on the
-    first epoch's, and which epoch is best depends on its crops too.
+    first epoch's, and which epoch is best depends on its crops too. `best_epoch` is the one whose
+    weights are kept as the best: that of the lowest val_loss, or, where validation pictures are too
+    few to choose by, the last.
     """
 
     batch_size: Count
     patch_size: Count | None = None
     crop: Literal["central", "random"] = "central"
+    best_epoch: Literal["lowest_val_loss", "last"] = "lowest_val_loss"
 
     @model_validator(mode="after")
     def _crop_of_a_size(self) -> Validation:

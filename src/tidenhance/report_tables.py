@@ -298,7 +298,7 @@ def _best_epoch(run: Run) -> str | None:
     ]
     if not losses:
         return None
-    loss, epoch = min(losses)
+    loss, epoch = losses[-1] if run.setting("validation", "best_epoch") == "last" else min(losses)
     return f"{epoch:.0f}, val_loss {loss:.5f}"
 
 

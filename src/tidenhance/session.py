@@ -242,7 +242,11 @@ def _write_results(
         write_text(run / runs.NETWORK, json.dumps(figures, indent=2) + "\n")
     runs.write_history(run, progress.history)
     curves.draw(run / runs.CURVES, progress.history, identity)
-    best = checkpoints.path_of(run, schedules.best_epoch(progress.val_losses) + 1)
+    if config.validation.best_epoch == "last":
+        epoch = len(progress.history)
+    else:
+        epoch = schedules.best_epoch(progress.val_losses) + 1
+    best = checkpoints.path_of(run, epoch)
     if best.exists():
         validated = checkpoints.validated_weights(best)
         if not _is_same(validated, run / runs.BEST_WEIGHTS):
