@@ -1,4 +1,4 @@
-"""Both protocols in which networks restore pictures, on a set synthesised from Kodak's photographs.
+"""How well networks restore pictures, by three protocols, on a set synthesised from Kodak's.
 
 `photographs` collects those that the shipped model is trained on: the files that
 open_photographs.csv lists, of Debian's packages (fetched with apt-get and unpacked, not installed)
@@ -44,6 +44,8 @@ from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import Split
 from tidenhance.errors import TidenhanceError
 from tidenhance.files import new_folder, write_text
+
+OUT = Path("restoration-study")
 
 LISTED = Path(__file__).with_name("open_photographs.csv")
 
@@ -514,10 +516,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    photographs = commands.add_parser("photographs")
+    photographs = commands.add_parser(
+        "photographs", help="collect those that the shipped model is trained on"
+    )
     photographs.add_argument("--kodak", type=Path, required=True, help="kodim01.png and others")
-    photographs.add_argument("--out", type=Path, default=Path("photographs"))
-    compared = commands.add_parser("article")
+    photographs.add_argument("--out", type=Path, default=Path("photographs"), help="a new folder")
+    compared = commands.add_parser("article", help="compare networks on the article's pairs")
     compared.add_argument("configs", nargs="+", metavar="CONFIG", help="a config's name or file")
     compared.add_argument("--minutes", type=float, default=30.0, help="of training, each")
     compared.add_argument(
@@ -528,8 +532,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="changes the recipe of all, but not epochs and batch size; OUT is for one recipe",
     )
     compared.add_argument("--data", type=Path, required=True, help="the synthesised set")
-    compared.add_argument("--out", type=Path, default=Path("restoration-study"))
-    found = commands.add_parser("findings")
+    compared.add_argument("--out", type=Path, default=OUT, help="a folder for all that it makes")
+    found = commands.add_parser("findings", help="train the article's networks alike")
     found.add_argument(
         "networks",
         nargs="*",
@@ -538,12 +542,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="as its config is named; all five if none is given",
     )
     found.add_argument("--data", type=Path, required=True, help="the synthesised set")
-    found.add_argument("--out", type=Path, default=Path("restoration-study"))
-    scored = commands.add_parser("open")
+    found.add_argument("--out", type=Path, default=OUT, help="a folder for all that it makes")
+    scored = commands.add_parser("open", help="score a model on all levels and pristine pictures")
     scored.add_argument("model", nargs="?", default=runs.DEFAULT_MODEL, help="a model or a run")
     scored.add_argument("--data", type=Path, required=True, help="the synthesised set")
-    scored.add_argument("--out", type=Path, default=Path("restoration-study"))
-    scored.add_argument("--runs", type=Path, default=runs.FOLDER)
+    scored.add_argument("--out", type=Path, default=OUT, help="a folder for all that it makes")
+    scored.add_argument("--runs", type=Path, default=runs.FOLDER, help="the folder of all runs")
     given = parser.parse_args(arguments)
     if given.command == "photographs":
         collect_photographs(given.kodak, given.out)

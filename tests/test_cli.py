@@ -396,6 +396,17 @@ def test_data_check(tool, small_tree):
     assert "problem: reference_images/i05.bmp: missing" in shown.out
 
 
+def test_an_empty_name_is_not_the_folder_that_one_is_in(tool, tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "holiday.png")
+    ended = tool("enhance", "")
+    assert ended.code == 2
+    assert "expected a picture, or a folder of pictures. Received: ''." in ended.err
+    ended = tool("train", "--config", "quickstart", "--data", "")
+    assert ended.code == 2
+    assert "--data: expected a folder. Received: ''." in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["holiday.png"]
+
+
 @pytest.mark.parametrize("folder", ["runs", "none", "file"])
 def test_no_runs(tool, tmp_path, folder):
     (tmp_path / "runs").mkdir()
@@ -653,15 +664,16 @@ def test_a_signal_checkpoints_and_is_told_by_the_exit_code(small_config, number)
     assert runs.summaries()[0].state == "interrupted"
 
 
-def test_ctrl_c_before_the_training_starts(small_config):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_training_starts(small_config, number):
     """In the seconds of TensorFlow's import, say."""
     command = [*COMMAND, "train", "--config", "small.yaml"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         maps = Path(f"/proc/{process.pid}/maps")
         wait_for(process, lambda: "tensorflow" in maps.read_text())
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 128 + number
     assert b"Traceback" not in err
     assert not Path("runs").exists()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +19,10 @@ from skimage import metrics as skimage_metrics
 
 from tidenhance import components, evaluation, images, runs, weights
 from tidenhance import config as configs
+from tidenhance.data import pairs
 from tidenhance.data.datasets import mnist_noise
 from tidenhance.data.pairs import Pair
-from tidenhance.errors import ConfigError, DataError, RunError
+from tidenhance.errors import ConfigError, DataError, RunError, WriteError
 
 
 @pytest.fixture
@@ -115,6 +117,15 @@ def test_the_data_may_have_moved(run: Path, small_tree: Path, tmp_path: Path) ->
 def test_a_run_without_weights_is_named(run: Path) -> None:
     (run / runs.BEST_WEIGHTS).unlink()
     with pytest.raises(RunError, match=r"best\.weights\.h5: no such file"):
+        evaluation.evaluate(run, "val")
+
+
+def test_a_run_that_cannot_be_written_to_is_told_before_all_computing(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, _: path != run)
+    monkeypatch.setattr(pairs, "read", None)
+    with pytest.raises(WriteError, match=r"cannot be written to: Permission denied\."):
         evaluation.evaluate(run, "val")
 
 

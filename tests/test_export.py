@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,9 +93,12 @@ def test_nothing_is_overwritten_unless_forced(run: Path, file_format: str) -> No
 def test_force_removes_no_folder_but_a_saved_model(run: Path, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.png").write_bytes(b"a")
-    for out in ("photos", "photos/a.png"):
-        with pytest.raises(UserInputError, match=r"a SavedModel to replace\. Received: something"):
+    shutil.copytree(tmp_path / "photos", tmp_path / "both")
+    (tmp_path / "both" / "saved_model.pb").touch()
+    for out in ("photos", "photos/a.png", "both"):
+        with pytest.raises(UserInputError, match=r"a SavedModel .* to replace\. Received: somethi"):
             export.export(run, "saved_model", tmp_path / out, force=True)
+    assert (tmp_path / "both" / "a.png").is_file()
     assert (tmp_path / "photos" / "a.png").read_bytes() == b"a"
 
 

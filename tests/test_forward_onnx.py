@@ -176,6 +176,14 @@ def test_a_damaged_file_is_one_clear_error(run: Path, content: bytes, capfd) -> 
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_onnx_runtime_tries_again_it_does_not_announce(run: Path, capfd) -> None:
+    content = (run / runs.ONNX).read_bytes()
+    (run / runs.ONNX).write_bytes(content.replace(b"Conv", b"Co\xa2v"))
+    with pytest.raises(RunError, match=r"best\.onnx: ONNX Runtime cannot use it: .|damaged"):
+        forward_onnx.load(run)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_truncated_file_is_one_clear_error(run: Path) -> None:
     path = run / runs.ONNX
     path.write_bytes(path.read_bytes()[:-500])

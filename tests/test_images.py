@@ -245,6 +245,21 @@ def test_tiff_layout_is_not_carried_as_exif(tmp_path):
         assert tags["ImageDescription"].value == "A text"
 
 
+@pytest.mark.parametrize("source", [".jpg", ".png", ".webp"])
+def test_exif_does_not_say_where_a_tiff_s_pixels_lie(tmp_path, source):
+    path, again = tmp_path / f"x{source}", tmp_path / "y.tif"
+    exif = Image.Exif()
+    # Sides of before a crop, fill order, a planar layout, extra samples.
+    for tag, value in ((256, 4000), (257, 3000), (266, 2), (284, 2), (338, 1), (271, "A maker")):
+        exif[tag] = value
+    exif[34665] = {33434: 0.5}
+    Image.fromarray(noise(24, 40, 3)).save(path, exif=exif)
+    write_picture(again, read_picture(path))
+    np.testing.assert_array_equal(tifffile.imread(again), read_picture(path).pixels)
+    assert stored(again).getexif()[271] == "A maker"
+    assert float(stored(again).getexif().get_ifd(34665)[33434]) == 0.5
+
+
 @pytest.mark.parametrize("ending", [".bmp", ".png", ".jpg", ".tif"])
 def test_resolution_is_carried(tmp_path, ending):
     path, again = tmp_path / f"x{ending}", tmp_path / f"y{ending}"
@@ -462,6 +477,22 @@ def test_damaged_metadata_costs_nobody_the_picture(tmp_path, ending):
     Image.fromarray(pixels).save(path, exif=b"Exif\0\0" + 20 * b"X")
     np.testing.assert_allclose(read_rgb(path), pixels, atol=1)
     np.testing.assert_allclose(read_picture(path).pixels, pixels, atol=1)
+
+
+def test_damaged_metadata_costs_nobody_a_turned_picture(tmp_path):
+    path, pixels = tmp_path / "x.jpg", np.zeros((16, 32, 3), np.uint8)
+    pixels[:, 16:] = 200
+    exif = Image.Exif()
+    exif[274], exif[271] = 6, "Make"
+    Image.fromarray(pixels).save(path, exif=exif, quality=95)
+    # The maker's name becomes a float32.
+    entry = path.read_bytes().index(bytes([1, 15, 0, 2]))
+    content = bytearray(path.read_bytes())
+    content[entry + 2 : entry + 8] = bytes([0, 11, 0, 0, 0, 1])
+    path.write_bytes(content)
+    upright = read_picture(path).pixels
+    assert upright.shape == (32, 16, 3)
+    assert upright[:14].mean() < 10 < 190 < upright[18:].mean()
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -89,5 +89,11 @@ def test_runs_on_different_data_leave_no_file(
 
 
 def test_no_place_to_write(soft_run: Path, tmp_path: Path) -> None:
+    (tmp_path / "no").touch()
     with pytest.raises(WriteError, match="cannot be written"):
         report.write([soft_run], tmp_path / "no" / "out.csv", file_format="csv")
+
+
+def test_missing_folders_are_made(soft_run: Path, tmp_path: Path) -> None:
+    report.write([soft_run], tmp_path / "a" / "b" / "out.csv", file_format="csv")
+    assert (tmp_path / "a" / "b" / "out.csv").is_file()

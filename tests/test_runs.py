@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -163,6 +164,21 @@ def test_scores_of_earlier_weights_are_not_listed(run):
         (run / "scores.json").write_text(json.dumps(scores | {"weights_sha256": digest}))
         [summary] = runs.summaries(run.parent)
         assert (summary.scores is not None) is listed
+
+
+def test_a_run_whose_weights_cannot_be_read_hides_no_other(run, text, monkeypatch):
+    def fail(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (run / runs.BEST_WEIGHTS).touch()
+    scores = {"psnr": 22.5, "gain": {"psnr": {"mean": 2.25}}, "weights_sha256": "beef"}
+    (run / "scores.json").write_text(json.dumps(scores))
+    [other] = copies(run, text, "other")
+    runs.set_state(other, "finished")
+    monkeypatch.setattr(runs, "sha256", fail)
+    damaged, good = runs.summaries(run.parent)
+    assert damaged.problem == f"{run / runs.BEST_WEIGHTS}: cannot be read: Permission denied."
+    assert (good.path, good.state) == (other, "finished")
 
 
 @pytest.mark.parametrize("noted", ["finished", "failed", "interrupted"])
@@ -419,6 +435,19 @@ def test_a_model_that_cannot_be_copied(models, tmp_path):
     (tmp_path / "runs").touch()
     with pytest.raises(WriteError, match=r"models: cannot be written: Not a directory\."):
         runs.find_or_copy("digits", tmp_path / "runs")
+
+
+def test_a_config_s_name_stands_for_its_newest_run_with_weights(run, text, models):
+    (models / "plain").rename(models / "quickstart")
+    assert runs.find_model("quickstart", run.parent) == models / "quickstart"
+    (models / "quickstart").rename(models / "plain")
+    with pytest.raises(RunError, match="train it first: tidenhance train --config quickstart"):
+        runs.find_model("quickstart", run.parent)
+    (run / runs.BEST_WEIGHTS).touch()
+    newer, _ = copies(run, text, "newer", "newest")
+    (newer / runs.BEST_WEIGHTS).touch()
+    assert runs.find_model("quickstart", run.parent) == newer
+    assert runs.find_or_copy("quickstart", run.parent) == newer
 
 
 def test_neither_a_run_nor_a_model(run, models):

@@ -236,7 +236,8 @@ def test_accumulated_gradients_are_those_of_the_whole_batch(load, tmp_path: Path
 def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
     first = train(load(), "small", tmp_path / "runs")
     rate = "training.learning_rate=1e-12"
-    run = train(load(rate, f"training.initial_weights={first.name}"), "small", tmp_path / "runs")
+    run = train(load(rate, "training.initial_weights=small"), "small", tmp_path / "runs")
+    assert runs.read_config(run).training.initial_weights == [str(first)]
     for a, b in zip(
         weights.trained_network(first)[0].get_weights(),
         weights.trained_network(run)[0].get_weights(),
@@ -696,7 +697,8 @@ def test_before_the_first_checkpoint_a_run_starts_again(
     load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train(load("seed=2", "training.epochs=1"), "first", tmp_path / "first")
-    config = load(f"training.initial_weights=[{first}]")
+    monkeypatch.chdir(first.parent)
+    config = load(f"training.initial_weights=[{first.name}]")
     whole = train(config, "small", tmp_path / "whole")
     with monkeypatch.context() as patch:
         kill_at(patch, save=1, after=False)
@@ -705,7 +707,8 @@ def test_before_the_first_checkpoint_a_run_starts_again(
     [run] = (tmp_path / "runs").iterdir()
     with pytest.raises(ConfigError, match="seed: the run was begun with 1"):
         resume(run, load(f"training.initial_weights=[{first}]", "seed=3"))
-    resume(run, config)
+    monkeypatch.chdir(tmp_path)
+    resume(run, runs.read_config(run))
     assert_same(run, whole)
 
 
@@ -1060,14 +1063,29 @@ def test_photographs_are_none_that_is_validated_on(load, small_tree: Path, monke
         feed._pairs(load(synthesis, "training.steps_per_epoch=1"))
 
 
-def test_averages_beside_batch_norm_are_refused(load, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            "training.optimizer.exponential_moving_average=0.9",
+            "exponential_moving_average: expected null for conv",
+        ),
+        (
+            "training.gradient_accumulation_steps=2",
+            "gradient_accumulation_steps: expected 1 for conv.* Received: 2",
+        ),
+    ],
+)
+def test_what_batch_norm_does_not_go_with_is_refused(
+    override: str, message: str, load, tmp_path: Path
+) -> None:
     overrides = [
         "network={name: conv_autoencoder}",
         "data={name: mnist_noise, source: digits}",
         "training.patch_size=null",
-        "training.optimizer.exponential_moving_average=0.9",
+        override,
     ]
-    with pytest.raises(ConfigError, match=r"exponential_moving_average: expected null for conv"):
+    with pytest.raises(ConfigError, match=message):
         train(load(*overrides, "data.root=null"), "averages", tmp_path)
     assert not list(tmp_path.glob("averages*"))
 

@@ -31,6 +31,12 @@ def test_dead_output_channels_are_named(dead: list[int], names: list[str]) -> No
     assert validation.dead_channels(network_with_dead(dead), BATCHES) == names
 
 
+def test_no_channel_is_dead_that_no_reference_has() -> None:
+    references = X * np.float32([1, 0, 1])
+    batches = tf.data.Dataset.from_tensor_slices((X, references)).batch(2)
+    assert validation.dead_channels(network_with_dead([1, 2]), batches) == ["blue"]
+
+
 def test_figures_are_those_of_keras_and_forget_what_was_before() -> None:
     network = plain_cnn.build(channels=[4])
     network.compile(loss="mse", metrics=["mae"], jit_compile=False)

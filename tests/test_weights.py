@@ -60,6 +60,19 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, content: bytes) -> No
         weights.load(plain_cnn.build(channels=[4]), path)
 
 
+def test_what_h5py_raises_inside_itself_is_said_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise SystemError("<cyfunction> returned a result with an exception set")
+
+    path = tmp_path / "a.weights.h5"
+    weights.save(plain_cnn.build(channels=[4]), path)
+    monkeypatch.setattr(weights, "check_arrays", fail)
+    with pytest.raises(RunError, match=r"a\.weights\.h5: not the weights of this .*: damaged"):
+        weights.load(plain_cnn.build(channels=[4]), path)
+
+
 def test_a_truncated_file_is_one_clear_error(tmp_path: Path) -> None:
     path = tmp_path / "a.weights.h5"
     weights.save(plain_cnn.build(channels=[4]), path)

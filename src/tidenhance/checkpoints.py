@@ -162,8 +162,8 @@ def restore(network: keras.Model, path: Path) -> None:
         with h5py.File(state, "r") as file:
             for index, variable in enumerate(variables):
                 variable.assign(file[str(index)][()])
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
+    except weights.DAMAGE as error:
+        reason = weights.reason(error)
         raise RunError(f"{state}: not the state of this training: {reason}.") from error
 
 

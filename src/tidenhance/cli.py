@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -84,6 +85,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 RUNS = Path("runs")
 
 
+def _input(text: str) -> Path:
+    # As a path, nothing would be the folder that one is in.
+    if not text:
+        raise UserInputError("PICTURE: expected a picture, or a folder of pictures. Received: ''.")
+    return Path(text)
+
+
 def main() -> None:
     """Run the command line; exit with 0 (done), 1 (failed), 2 (bad input) or 128 + a signal."""
     # Read by TensorFlow and Keras when they are imported.
@@ -93,6 +101,9 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             # A file's name may hold what the terminal's encoding does not.
             stream.reconfigure(errors="backslashreplace")
+    # What is unfinished is then removed. Training has a handler of its own, which saves first.
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         app()
     except StoppedError as error:
@@ -246,10 +257,12 @@ def evaluate(
 @app.command()
 def enhance(
     inputs: Annotated[
-        list[Path], typer.Argument(metavar="PICTURE", help="Pictures, or folders of pictures.")
+        list[Path],
+        typer.Argument(metavar="PICTURE", parser=_input, help="Pictures, or folders of pictures."),
     ],
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="A folder, or a file for one picture.")
+        Path | None,
+        typer.Option("-o", "--out", readable=False, help="A folder, or a file for one picture."),
     ] = None,
     run: Annotated[
         str | None,
@@ -305,7 +318,12 @@ def export(
     ] = ExportFormat.ONNX,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="The file, or SavedModel's folder; in the run else."),
+        typer.Option(
+            "-o",
+            "--out",
+            readable=False,
+            help="The file, or SavedModel's folder; in the run else.",
+        ),
     ] = None,
     runs: RunsOption = RUNS,
     *,
@@ -326,7 +344,9 @@ def report(
     names: Annotated[list[str], typer.Argument(metavar="RUN", help="Evaluated runs.")],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="The file; report.html, .md or .csv else."),
+        typer.Option(
+            "-o", "--out", readable=False, help="The file; report.html, .md or .csv else."
+        ),
     ] = None,
     file_format: Annotated[
         ReportFormat | None,
@@ -576,7 +596,9 @@ def _run(name: str | None, folder: Path, *, is_written_to: bool = True) -> Path:
     from tidenhance import runs
 
     if name is not None:
-        return (runs.find_or_copy if is_written_to else runs.find_model)(name, folder)
+        found = (runs.find_or_copy if is_written_to else runs.find_model)(name, folder)
+        _say_which(found, name)
+        return found
     newest = runs.newest_with_weights(folder)
     typer.echo(f"run: {newest} (the newest)", err=True)
     return newest
@@ -586,7 +608,9 @@ def _run_for_pictures(name: str | None, folder: Path) -> Path:
     from tidenhance import runs
 
     if name is not None:
-        return runs.find_model(name, folder)
+        found = runs.find_model(name, folder)
+        _say_which(found, name)
+        return found
     if folder != runs.FOLDER and not folder.is_dir():
         raise RunError(f"--runs: {printable(folder)}: no such folder.")
     chosen = runs.newest_for_any_picture(folder)
@@ -595,6 +619,11 @@ def _run_for_pictures(name: str | None, folder: Path) -> Path:
         return chosen
     typer.echo(f"model: {runs.DEFAULT_MODEL}, which comes with the tool", err=True)
     return runs.shipped_models()[runs.DEFAULT_MODEL]
+
+
+def _say_which(run: Path, name: str) -> None:
+    if run.name.startswith(f"{name}-"):
+        typer.echo(f"run: {run}", err=True)
 
 
 def _network(run: Path) -> Network:

@@ -236,7 +236,7 @@ class Training(Section):
     """How the network is trained.
 
     `patch_size` null means whole pictures. `initial_weights` are of one run, or of several whose
-    networks are parts of this one.
+    networks are parts of this one; each is named by its directory, or by its config for the newest.
     """
 
     epochs: Count
@@ -420,7 +420,9 @@ def load(
     data, places = read(path, problems)
     for override in overrides:
         _apply(override, data, places, problems)
-    if root is not None:
+    if root == "":
+        problems.append("--data: expected a folder. Received: ''.")
+    elif root is not None:
         _set(("data", "root"), root, "--data", data, places, problems)
     config = _validate(data, places, problems, printable(path), environment.get(DATA_VARIABLE))
     if config is None or problems:

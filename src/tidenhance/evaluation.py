@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import hashlib
 import os
@@ -32,7 +33,7 @@ from tidenhance import config as config_module
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
 from tidenhance.errors import ConfigError, DataError, RunError, WriteError, printable
-from tidenhance.files import sha256, write_text
+from tidenhance.files import write_text
 from tidenhance.progress import Progress, ignore
 
 CONVENTIONS = {
@@ -89,8 +90,12 @@ def evaluate(
         WriteError: the scores cannot be written.
     """
     _, device_name = device.use("auto")
-    digest = sha256(run / runs.BEST_WEIGHTS) if (run / runs.BEST_WEIGHTS).is_file() else None
+    has_weights = (run / runs.BEST_WEIGHTS).is_file()
+    digest = runs.digest_of_best_weights(run) if has_weights else None
     network, config = weights.trained_network(run)
+    # Found out now rather than after minutes of computing.
+    if not os.access(run, os.W_OK):
+        raise WriteError(f"{printable(run)}: cannot be written to: {os.strerror(errno.EACCES)}.")
     multiple = weights.size_multiple(config)
     options = dict(config.data.options)
     if root is not None:

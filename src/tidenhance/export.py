@@ -17,7 +17,7 @@ import tensorflow as tf
 import tidenhance
 from tidenhance import forward_onnx, runs, summary, weights
 from tidenhance.errors import RunError, TidenhanceError, UserInputError, WriteError, printable
-from tidenhance.files import new_folder, replacing, sha256
+from tidenhance.files import new_folder, replacing
 from tidenhance.networks import _colour_transform
 
 Format = Literal["onnx", "saved_model", "litert"]
@@ -64,9 +64,9 @@ def export(
     if file_format == "onnx":
         _check_installed("tf2onnx", "onnx")
     with _in_float32():
-        digest = _digest(run)
+        digest = runs.digest_of_best_weights(run)
         network, config = weights.trained_network(run)
-        if _digest(run) != digest:
+        if runs.digest_of_best_weights(run) != digest:
             raise RunError(f"{printable(run)}: its best weights were just replaced; try again.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -112,12 +112,21 @@ def _check_target(target: Path, file_format: Format, *, force: bool) -> None:
         elif target.exists() and not force:
             problem = "exists already; --force replaces it."
         # Nobody's other files are removed.
-        elif not ending and target.exists() and not (target / "saved_model.pb").is_file():
-            problem = "expected a new folder, or a SavedModel to replace. Received: something else."
+        elif not ending and target.exists() and not _is_saved_model(target):
+            problem = (
+                "expected a new folder, or a SavedModel and nothing else in it to replace."
+                " Received: something else."
+            )
     except OSError as error:
         raise WriteError(f"{printable(target)}: cannot be written: {error.strerror}.") from error
     if problem:
         raise UserInputError(f"{printable(target)}: {problem}")
+
+
+def _is_saved_model(folder: Path) -> bool:
+    known = {"assets", "fingerprint.pb", "saved_model.pb", "variables"}
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    return "saved_model.pb" in found and found <= known
 
 
 def _check_installed(*packages: str) -> None:
@@ -126,15 +135,6 @@ def _check_installed(*packages: str) -> None:
         raise UserInputError(
             f"--format onnx: not installed: {', '.join(missing)}. pip install 'tidenhance[onnx]'"
         )
-
-
-def _digest(run: Path) -> str:
-    try:
-        return sha256(run / runs.BEST_WEIGHTS)
-    except OSError as error:
-        raise RunError(
-            f"{printable(run / runs.BEST_WEIGHTS)}: cannot be read: {error.strerror}."
-        ) from error
 
 
 def _metadata(network: keras.Model, config: Any, digest: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from tidenhance import components, weights, workers
+from tidenhance import components, validation, weights, workers
 from tidenhance.config import Config, Synthesis
 from tidenhance.data import pipeline, stream
 from tidenhance.data.pairs import Pair, Pairs
@@ -56,7 +56,7 @@ def of(config: Config) -> Feed:
         ImageError: a picture cannot be read.
     """
     pairs = _pairs(config)
-    validation = pipeline.validation(
+    validating = pipeline.validation(
         pairs["val"],
         batch_size=config.validation.batch_size,
         patch_size=config.validation.patch_size,
@@ -64,11 +64,12 @@ def of(config: Config) -> Feed:
         seed=config.seed,
         cache_gib=config.training.cache_gib,
         size_multiple=weights.size_multiple(config),
+        minimum=validation.minimum(config),
     )
     synthesis = config.training.synthesis
     if synthesis is None:
-        return _of_pairs(config, pairs, validation)
-    return _of_stream(config, synthesis, pairs, validation)
+        return _of_pairs(config, pairs, validating)
+    return _of_stream(config, synthesis, pairs, validating)
 
 
 def _pairs(config: Config) -> Pairs:
@@ -81,7 +82,7 @@ def _pairs(config: Config) -> Pairs:
     return pairs
 
 
-def _of_pairs(config: Config, pairs: Pairs, validation: Callable[[int], tf.data.Dataset]) -> Feed:
+def _of_pairs(config: Config, pairs: Pairs, validating: Callable[[int], tf.data.Dataset]) -> Feed:
     training, count = config.training, len(pairs["train"])
     steps_of_pass = math.ceil(count / training.batch_size)
     steps = training.steps_per_epoch or steps_of_pass
@@ -99,9 +100,10 @@ def _of_pairs(config: Config, pairs: Pairs, validation: Callable[[int], tf.data.
             seed=config.seed,
             cache_gib=training.cache_gib,
             size_multiple=weights.size_multiple(config),
+            minimum=validation.minimum(config),
             **_cut(config, steps),
         ),
-        validation=validation,
+        validation=validating,
         steps=steps,
         # The last batch of each pass over the pairs may be smaller.
         pictures=round(steps * count / steps_of_pass),
@@ -130,7 +132,7 @@ def _of_stream(
     config: Config,
     synthesis: Synthesis,
     pairs: Pairs,
-    validation: Callable[[int], tf.data.Dataset],
+    validating: Callable[[int], tf.data.Dataset],
 ) -> Feed:
     training, steps = config.training, config.training.steps_per_epoch or 1
     made = stream.Stream(
@@ -159,7 +161,7 @@ def _of_stream(
             window=synthesis.window,
             **_cut(config, steps),
         ),
-        validation=validation,
+        validation=validating,
         steps=steps,
         pictures=steps * training.batch_size,
         names=names,

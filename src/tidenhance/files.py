@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(temporary)
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
-        _sync(path.parent)
+        _sync_folder(path.parent)
     except OSError as error:
         raise _write_error(path, error) from error
     finally:
@@ -74,7 +74,7 @@ def new_folder(path: Path) -> Iterator[Path]:
             if aside is not None:
                 aside.rename(path)
             raise
-        _sync(path.parent)
+        _sync_folder(path.parent)
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
@@ -171,6 +171,12 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _sync_folder(path: Path) -> None:
+    # What was written is there already, also in a folder that may not be read.
+    with suppress(OSError):
+        _sync(path)
 
 
 def _write_error(path: Path, error: OSError) -> WriteError:

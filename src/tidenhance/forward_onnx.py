@@ -123,7 +123,10 @@ def session(model: bytes, path: Path) -> Any:
         # Threads that spin while they wait take the processor from others, and here gain nothing.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.load_model_format", "ONNX")
-        loaded = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        # A second try would be announced on standard output.
+        loaded = runtime.InferenceSession(
+            model, options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
         sides = loaded.get_inputs(), loaded.get_outputs()
         kinds = [[(value.type, len(value.shape)) for value in side] for side in sides]
         has_parts = _has_parts(loaded)

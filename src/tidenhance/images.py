@@ -8,7 +8,7 @@ import logging
 import math
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -254,6 +254,8 @@ def write_picture(path: Path, picture: Picture) -> None:
         exif = picture.exif or b""
         if file_format == "JPEG" and len(exif) > _LARGEST_EXIF_OF_JPEG:
             exif = b""
+        if file_format == "TIFF" and exif:
+            exif = _descriptions(exif)
         options |= {"icc_profile": _profile_for(image, picture), "exif": exif}
     _write(path, image, file_format, **options)
 
@@ -366,7 +368,8 @@ def _decode(opened: Image.Image) -> Picture:
     icc_profile = opened.info.get("icc_profile")
     dpi = _dpi(opened)
     exif = _exif_bytes(opened)
-    ImageOps.exif_transpose(opened, in_place=True)
+    with suppress(Exception):  # damaged metadata must not cost the user the picture
+        ImageOps.exif_transpose(opened, in_place=True)
 
     grey = opened.mode in ("1", "L", "LA", "La")
     has_alpha = opened.has_transparency_data
@@ -410,12 +413,23 @@ def _exif_bytes(picture: Image.Image) -> bytes | None:
         tags = set(exif) - {274}  # orientation
         if picture.format == "TIFF":
             tags &= set(_TIFF_DESCRIPTION_TAGS)
-        kept = Image.Exif()
-        for tag in tags:
-            kept[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else exif[tag]
-        return kept.tobytes() if tags else None
+        return _with_tags(exif, tags) if tags else None
     except Exception:
         return None
+
+
+def _descriptions(exif: bytes) -> bytes:
+    # The others would take the place of what says where the pixels lie.
+    found = Image.Exif()
+    found.load(exif)
+    return _with_tags(found, set(found) & set(_TIFF_DESCRIPTION_TAGS))
+
+
+def _with_tags(exif: Image.Exif, tags: Iterable[int]) -> bytes:
+    kept = Image.Exif()
+    for tag in tags:
+        kept[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else exif[tag]
+    return kept.tobytes()
 
 
 def _dpi(picture: Image.Image) -> tuple[float, float] | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from tidenhance import comparison, report_page, report_tables
 from tidenhance.comparison import Run
 from tidenhance.data.pairs import Split
+from tidenhance.errors import WriteError, printable
 from tidenhance.files import csv_text, write_text
 from tidenhance.report_tables import Cells, gain_text, number
 
@@ -28,7 +29,7 @@ def write(
 
     Args:
         run_paths: the run directories; each is shown once.
-        out: the file to write; it appears complete or not at all.
+        out: the file to write; it appears complete or not at all. Missing folders are made.
         file_format: `html` is one file of less than 15 MB that needs no other; `markdown` has
             tables for a paper's appendix; `csv` has a row a run, a baseline, and doing nothing.
         split: whose scores are shown.
@@ -41,6 +42,10 @@ def write(
         WriteError: the file cannot be written.
     """
     compared = comparison.read(run_paths, split, levels)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WriteError(f"{printable(out)}: cannot be written: {error.strerror}.") from error
     if file_format == "csv":
         write_text(out, as_csv(compared))
     elif file_format == "markdown":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from tidenhance import __version__, comparison, plots, runs
@@ -336,7 +337,7 @@ def _synthesis(run: Run) -> str | None:
 
 def _initial_weights(run: Run) -> str | None:
     found = run.setting("training", "initial_weights")
-    return ", ".join(map(str, found)) if isinstance(found, list) else found
+    return ", ".join(Path(str(one)).name for one in found) if isinstance(found, list) else found
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidenhance.errors import ConfigError, RunError, WriteError, did_you_mean
+from tidenhance.errors import ConfigError, RunError, WriteError, did_you_mean, printable
 from tidenhance.files import csv_text, new_folder, sha256, write_text
 
 if TYPE_CHECKING:
@@ -203,9 +203,25 @@ def are_best_weights(run: Path, digest: str | None) -> bool:
     Args:
         run: the run directory.
         digest: their file's SHA-256; None in scores of versions that did not note it.
+
+    Raises:
+        RunError: the weights cannot be read.
     """
-    weights = run / BEST_WEIGHTS
-    return digest is None or (weights.is_file() and digest == sha256(weights))
+    exists = (run / BEST_WEIGHTS).is_file()
+    return digest is None or (exists and digest == digest_of_best_weights(run))
+
+
+def digest_of_best_weights(run: Path) -> str:
+    """Return the SHA-256 of the file of a run's best weights.
+
+    Raises:
+        RunError: it cannot be read.
+    """
+    path = run / BEST_WEIGHTS
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise RunError(f"{printable(path)}: cannot be read: {error.strerror}.") from error
 
 
 def find(name: str, folder: Path = FOLDER) -> Path:
@@ -253,7 +269,7 @@ def find_or_copy(name: str, folder: Path = FOLDER) -> Path:
     path = find_model(name, folder)
     if path.resolve() not in {model.resolve() for model in shipped_models().values()}:
         return path
-    copy = folder / "models" / f"{path.name}-{sha256(path / BEST_WEIGHTS)[:8]}"
+    copy = folder / "models" / f"{path.name}-{digest_of_best_weights(path)[:8]}"
     if _started(copy) is None:
         try:
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -267,8 +283,11 @@ def find_or_copy(name: str, folder: Path = FOLDER) -> Path:
 def find_model(name: str, folder: Path = FOLDER) -> Path:
     """Return the run directory that `find` returns, or else the shipped model of that name.
 
+    Or else, of the runs under `folder` whose config is called so and that have best weights, the
+    one that was started last.
+
     Raises:
-        RunError: there is neither.
+        RunError: there is none of these.
     """
     models = shipped_models()
     try:
@@ -276,9 +295,16 @@ def find_model(name: str, folder: Path = FOLDER) -> Path:
     except RunError as error:
         if name in models:
             return models[name]
-        hint = (
-            did_you_mean(name, models) or f" Models that come with the tool: {', '.join(models)}."
-        )
+        of_config = [path for path in _trained(folder) if _config_name(path) == name]
+        if of_config:
+            return of_config[-1]
+        from tidenhance import config as config_module
+
+        if name in config_module.shipped():
+            hint = f" It is a config; train it first: tidenhance train --config {name}"
+        else:
+            hint = did_you_mean(name, models)
+            hint = hint or f" Models that come with the tool: {', '.join(models)}."
         raise RunError(f"{error}{hint}") from error
 
 

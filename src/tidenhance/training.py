@@ -39,12 +39,13 @@ from tidenhance.config import Config, Provenance
 from tidenhance.errors import (
     ConfigError,
     DataError,
+    RunError,
     StoppedError,
     WriteError,
 )
 from tidenhance.feed import Feed
 from tidenhance.files import remove_unfinished, write_text
-from tidenhance.fused_adam import FusedAdam, keeps_averages
+from tidenhance.fused_adam import FusedAdam
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +69,13 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         WriteError: a file of the run cannot be written.
     """
     used, fed, network = _prepare(config)
-    fresh = _load_initial_weights(network, config, folder)
+    resolved = _resolved(config, folder)
+    fresh = _load_initial_weights(network, resolved, folder)
     started = datetime.now().astimezone()
     run = runs.create(folder, config_name, started)
     with _working_on(run), _state_noted(run):
         provenance = _provenance(config_name, used.name, started)
-        resolved = _resolved(config, provenance)
+        resolved = resolved.model_copy(update={"provenance": provenance})
         write_text(run / runs.CONFIG, config_module.dump(resolved))
         logger.info("run: %s", run)
         logger.info("device: %s", used.name)
@@ -104,12 +106,13 @@ def resume(run: Path, config: Config) -> Path:
         logger.info("run: %s", run)
         logger.info("device: %s", used.name)
         found = checkpoints.newest(run)
-        resolved = _resolved(config, before.provenance)
+        resolved = _resolved(config, run.parent)
+        resolved = resolved.model_copy(update={"provenance": before.provenance})
         if found is None:
             resuming.check_unchanged(before.model_dump(mode="json"), resolved)
             logger.info("no checkpoint yet: training from the beginning")
             progress = _beginning(resolved, fed)
-            _log_fresh(_load_initial_weights(network, config, run.parent))
+            _log_fresh(_load_initial_weights(network, resolved, run.parent))
         else:
             path, progress = found
             resuming.check_unchanged(progress.config, resolved)
@@ -143,17 +146,27 @@ def compile_network(network: keras.Model, config: Config, kind: device.Kind) -> 
         jit_compile=device.jit_compile(config.training.xla, kind),
     )
     network.optimizer.build(network.trainable_variables)
-    if keeps_averages(network) and network.non_trainable_weights:
-        raise ConfigError(
-            "training.optimizer.exponential_moving_average: expected null for"
-            f" {config.network.name}, which has weights that are not trained, as of batch norm, and"
-            " would not be averaged alike."
-        )
+    if network.non_trainable_weights:
+        _check_batch_norm(config)
     # Metrics get their variables only when they are first computed; a picture that is large enough
     # for each of them is enough.
     picture = np.zeros([1, *(size or 192 for size in network.inputs[0].shape[1:])], np.float32)
     network.compute_metrics(picture, picture, picture)
     network.reset_metrics()
+
+
+def _check_batch_norm(config: Config) -> None:
+    has = f"{config.network.name}, which has weights that are not trained, as of batch norm, and"
+    if config.training.optimizer.exponential_moving_average is not None:
+        raise ConfigError(
+            f"training.optimizer.exponential_moving_average: expected null for {has} would not be"
+            " averaged alike."
+        )
+    if config.training.gradient_accumulation_steps > 1:
+        raise ConfigError(
+            f"training.gradient_accumulation_steps: expected 1 for {has} would be of each part of"
+            f" the batch. Received: {config.training.gradient_accumulation_steps}."
+        )
 
 
 def _optimizer(config: Config) -> FusedAdam:
@@ -211,18 +224,30 @@ def _log_fresh(layers: list[str]) -> None:
         logger.info("not among the initial weights, and fresh: %s", ", ".join(layers))
 
 
-def _resolved(config: Config, provenance: Provenance | None) -> Config:
-    """Return the config such that the run can be evaluated from any folder."""
+def _resolved(config: Config, folder: Path) -> Config:
+    """Return the config such that the run can be evaluated, and gone on with, from any folder."""
     root = config.data.options.get("root")
     data = config.data
     if root is not None:
         data = data.model_copy(update={"root": str(Path(root).absolute())})
     training = config.training
     if training.synthesis is not None:
-        folder = str(Path(training.synthesis.photographs).absolute())
-        synthesis = training.synthesis.model_copy(update={"photographs": folder})
+        photographs = str(Path(training.synthesis.photographs).absolute())
+        synthesis = training.synthesis.model_copy(update={"photographs": photographs})
         training = training.model_copy(update={"synthesis": synthesis})
-    return config.model_copy(update={"provenance": provenance, "data": data, "training": training})
+    if training.initial_weights is not None:
+        found = [_absolute(name, folder) for name in training.initial_weights]
+        training = training.model_copy(update={"initial_weights": found})
+    return config.model_copy(update={"data": data, "training": training})
+
+
+def _absolute(name: str, folder: Path) -> str:
+    """Return the path of a run, or the name as it is: of a shipped model, or of what is gone."""
+    try:
+        run = runs.find_model(name, folder)
+    except RunError:
+        return name
+    return name if run in runs.shipped_models().values() else str(run.absolute())
 
 
 def _beginning(config: Config, fed: Feed) -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -54,9 +55,7 @@ def check_shape(config: Config, shape: tuple[int | None, ...], section: str) -> 
     """
     *sides, channels = shape
     smallest = min((side for side in sides if side), default=None)
-    modules = {f"metrics: {name}": components.module("metrics", name) for name in config.metrics}
-    modules[f"loss: {config.loss.name}"] = components.module("losses", config.loss.name)
-    for name, module in modules.items():
+    for name, module in _modules(config).items():
         least, needed = getattr(module, "MINIMUM_SIZE", 1), getattr(module, "CHANNELS", channels)
         if channels != needed:
             problem = f"pictures of {needed} channels for {section}. Received: {channels}."
@@ -65,6 +64,18 @@ def check_shape(config: Config, shape: tuple[int | None, ...], section: str) -> 
         else:
             continue
         raise ConfigError(f"{name}: expected {problem}")
+
+
+def minimum(config: Config) -> tuple[int, str]:
+    """Return the side, in pixels, that the loss and metrics need, and which of them needs it."""
+    sides = {name: getattr(module, "MINIMUM_SIZE", 1) for name, module in _modules(config).items()}
+    name = max(sides, key=sides.__getitem__)
+    return sides[name], name
+
+
+def _modules(config: Config) -> dict[str, ModuleType]:
+    modules = {f"metrics: {name}": components.module("metrics", name) for name in config.metrics}
+    return modules | {f"loss: {config.loss.name}": components.module("losses", config.loss.name)}
 
 
 def figures(
@@ -87,16 +98,19 @@ def figures(
 def dead_channels(network: keras.Model, validation: tf.data.Dataset) -> list[str]:
     """Return the names of the output channels that are zero on every pixel of every batch.
 
-    As a rule the first batch shows that there are none.
+    Not those of which all references are zero too. As a rule the first batch shows that there are
+    none.
 
     Args:
         network: from (B, H, W, C) to (B, H, W, C), with 1 or 3 channels.
         validation: batches of (distorted, reference).
     """
     names = {1: ("grey",), 3: ("red", "green", "blue")}[network.outputs[0].shape[-1]]
-    alive = np.zeros(len(names), bool)
-    for distorted, _ in validation:
+    alive, wanted = np.zeros(len(names), bool), np.zeros(len(names), bool)
+    for distorted, reference in validation:
         alive |= np.any(network.predict_on_batch(distorted), axis=(0, 1, 2))
+        wanted |= np.any(reference, axis=(0, 1, 2))
         if alive.all():
             break
-    return [name for name, lives in zip(names, alive, strict=True) if not lives]
+    dead = wanted & ~alive
+    return [name for name, is_dead in zip(names, dead, strict=True) if is_dead]

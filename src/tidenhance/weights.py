@@ -23,6 +23,9 @@ from tidenhance.files import replacing, reserve
 # Beside each array HDF5 writes a name, a group and an index.
 BYTES_PER_ARRAY = 4096
 
+# What HDF5 and Keras raise on a file that is damaged, or another's.
+DAMAGE = (OSError, ValueError, KeyError, RuntimeError, SystemError)
+
 
 def build_network(config: Config) -> keras.Model:
     """Return the config's network, with fresh weights."""
@@ -78,9 +81,10 @@ def load(network: keras.Model, path: Path) -> None:
         for variable in network.weights:
             if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
                 raise ValueError(f"{variable.path} is not finite")
-    except (OSError, ValueError, KeyError, RuntimeError, UserWarning) as error:
-        reason = str(error).partition("\n")[0]
-        raise RunError(f"{path}: not the weights of this {network.name}: {reason}") from error
+    except (*DAMAGE, UserWarning) as error:
+        raise RunError(
+            f"{path}: not the weights of this {network.name}: {reason(error)}"
+        ) from error
 
 
 def load_initial(network: keras.Model, paths: Sequence[Path]) -> list[str]:
@@ -136,10 +140,17 @@ def _part(
         for name, value in values.items():
             if not np.isfinite(value).all():
                 raise ValueError(f"{name} is not finite")
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise RunError(f"{path}: not the weights of a part of this {network}: {reason}") from error
+    except DAMAGE as error:
+        raise RunError(
+            f"{path}: not the weights of a part of this {network}: {reason(error)}"
+        ) from error
     return values
+
+
+def reason(error: Exception) -> str:
+    """Return why a file could not be read, of what HDF5 raised, in a line."""
+    # Of one inside h5py's own code the text says nothing about the file.
+    return "damaged" if isinstance(error, SystemError) else str(error).partition("\n")[0]
 
 
 def _layer(name: str) -> str:

@@ -6,6 +6,7 @@ import inspect
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy import ndimage
 
 from tidenhance import components
@@ -52,8 +53,24 @@ def test_small_and_odd_sizes_will_do(name: str, shape: tuple[int, ...]) -> None:
     assert components.make("baselines", name, {})(pixels).shape == shape
 
 
-def test_a_flat_picture_will_do(name: str) -> None:
-    assert components.make("baselines", name, {})(np.full((24, 24, 3), 90, np.uint8)).ndim == 3
+def test_a_flat_picture_stays_flat(name: str) -> None:
+    restored = components.make("baselines", name, {})(np.full((24, 24, 3), 90, np.uint8))
+    assert np.ptp(restored) == 0
+    # To equalise a histogram of one value is to move it.
+    assert name in ("clahe", "histogram_equalisation") or restored[0, 0, 0] == 90
+
+
+@pytest.mark.parametrize("name", ["median", "nlm", "wavelet"])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_an_edge_without_noise_stays_sharp(name: str, axis: int) -> None:
+    pixels = np.zeros((48, 48, 3), np.uint8)
+    np.moveaxis(pixels, axis, 0)[20:] = (200, 150, 90)
+    np.testing.assert_array_equal(components.make("baselines", name, {})(pixels), pixels)
+
+
+def test_a_square_s_median_is_around_a_pixel() -> None:
+    with pytest.raises(ValidationError, match="odd"):
+        components.options("baselines", "median").model_validate({"size": 4})
 
 
 @pytest.mark.parametrize("name", ["median", "nlm", "wavelet", "total_variation"])

@@ -287,7 +287,7 @@ def test_refuses_other_references_and_another_seed(made, tree, references):
     assert contents(tree) == contents(made)
 
 
-@pytest.mark.parametrize("record", ["", "[]", '{"seed": ', "\0"])
+@pytest.mark.parametrize("record", ["", "[]", '{"seed": ', "\0", "[" * 100_000])
 def test_refuses_a_record_that_is_none(tree, references, record):
     (tree / "synthesis.json").write_text(record)
     with pytest.raises(DataError, match=r"synthesis\.json"):

@@ -7,17 +7,26 @@ from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from scipy import ndimage
 
 Pixels = NDArray[np.uint8]
 
 
-def build(*, size: Annotated[int, Field(ge=2, le=99)] = 3) -> Callable[[Pixels], Pixels]:
+def _odd(size: int) -> int:
+    if size % 2 == 0:
+        raise ValueError("expected an odd number, so that there is a pixel in the middle")
+    return size
+
+
+Size = Annotated[int, Field(ge=3, le=99), AfterValidator(_odd)]
+
+
+def build(*, size: Size = 3) -> Callable[[Pixels], Pixels]:
     """Return what replaces each channel's values by the median of a square around them.
 
     Args:
-        size: the square's side in pixels.
+        size: the square's side in pixels, odd.
     """
 
     def restore(pixels: Pixels) -> Pixels:

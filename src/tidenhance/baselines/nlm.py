@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Annotated
 
@@ -29,9 +30,10 @@ def build(
 
     def restore(pixels: Pixels) -> Pixels:
         values = to_float(pixels)
-        # Of a channel of one value it is not a number.
-        varied = [channel for channel in np.moveaxis(values, -1, 0) if np.ptp(channel)]
-        sigma = float(np.mean([estimate_sigma(channel) for channel in varied] or [0]))
+        # Of a channel without diagonal detail it is not a number.
+        with warnings.catch_warnings(action="ignore"):
+            sigmas = np.array(estimate_sigma(values, channel_axis=-1))
+        sigma = float(np.mean(sigmas[np.isfinite(sigmas)])) if np.isfinite(sigmas).any() else 0.0
         restored = denoise_nl_means(
             values,
             patch_size=5,

@@ -28,6 +28,10 @@ Floats = tuple[NDArray[np.float32], NDArray[np.float32]]
 NONE_LATER: Mapping[int, int] = MappingProxyType({})
 NONE_AUGMENTED = Augmentation()
 
+# The side that pictures must have at least, and what needs it.
+Minimum = tuple[int, str]
+NO_MINIMUM = (1, "")
+
 
 def training(
     pairs: list[Pair],
@@ -39,6 +43,7 @@ def training(
     seed: int,
     cache_gib: float,
     size_multiple: int = 1,
+    minimum: Minimum = NO_MINIMUM,
 ) -> Callable[[int], tf.data.Dataset]:
     """Return what gives endless batches of (distorted, reference) from the one of a number on.
 
@@ -56,6 +61,7 @@ def training(
         seed: with the pass's number, all that order, crops and augmentation depend on.
         cache_gib: of the decoded pictures as many are kept in memory as fit into so many GiB.
         size_multiple: of what whole pictures' height and width must be multiples.
+        minimum: the side that whole pictures must have at least, and what needs it, for the error.
 
     Raises:
         ImageError: a file cannot be read.
@@ -76,7 +82,9 @@ def training(
 
     largest = _largest(patch_size, later_patch_sizes)
     rotations = augmentation.rotations
-    read, shape = _reader(pairs, batch_size, largest, size_multiple, cache_gib, rotations)
+    read, shape = _reader(
+        pairs, batch_size, largest, size_multiple, cache_gib, minimum, rotations=rotations
+    )
     if augmentation.rgb_permutation and shape[2] != 3:
         raise DataError(
             "training.augmentation.rgb_permutation: expected false, since the pictures have"
@@ -186,6 +194,7 @@ def validation(
     seed: int = 0,
     cache_gib: float,
     size_multiple: int = 1,
+    minimum: Minimum = NO_MINIMUM,
 ) -> Callable[[int], tf.data.Dataset]:
     """Return what gives every pair once, in order, for the validation of a number.
 
@@ -199,12 +208,13 @@ def validation(
         seed: with the validation's number, all that random crops follow from.
         cache_gib: of the decoded pictures as many are kept in memory as fit into so many GiB.
         size_multiple: of what whole pictures' height and width must be multiples.
+        minimum: the side that whole pictures must have at least, and what needs it, for the error.
 
     Raises:
         ImageError: a file cannot be read.
         DataError: a picture does not suit the patch or batch asked for.
     """
-    read, shape = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib)
+    read, shape = _reader(pairs, batch_size, patch_size, size_multiple, cache_gib, minimum)
     numbers = tf.data.Dataset.range(math.ceil(len(pairs) / batch_size))
 
     def batches(validation_number: int) -> tf.data.Dataset:
@@ -311,6 +321,8 @@ def _reader(
     patch_size: int | None,
     size_multiple: int,
     cache_gib: float,
+    minimum: Minimum,
+    *,
     rotations: bool = False,
 ) -> tuple[Callable[[int], Couple], Shape]:
     """Return what reads pair number `index`, and the shape of what is cut from it.
@@ -336,6 +348,8 @@ def _reader(
         problem = ""
         if patch_size is not None and min(height, width) < patch_size:
             problem = f"at least the patch, {patch_size} x {patch_size}"
+        elif patch_size is None and min(height, width) < minimum[0]:
+            problem = f"at least {minimum[0]} x {minimum[0]} for {minimum[1]}"
         elif patch_size is None and (height % size_multiple or width % size_multiple):
             problem = f"multiples of {size_multiple}, or a patch_size in the config"
         elif patch_size is None and batch_size > 1 and distorted.shape != first:

@@ -80,7 +80,7 @@ def reference_pictures(source: str, size: tuple[int, int] = SIZE) -> dict[str, P
             f"{printable(source)}: expected 1 to 25 photographs. Received: {len(paths)}."
         )
     pictures = {
-        path.name: _crop(images.read_picture(path).pixels, size, str(path)) for path in paths
+        path.name: _crop(images.read_picture(path).pixels, size, printable(path)) for path in paths
     }
     if len(pictures) == len(tid2013.REFERENCES) - 1:
         pictures["drawn"] = sample.drawn(*size)
@@ -185,7 +185,7 @@ def _make_folder(folder: Path) -> None:
 def _read_record(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{printable(path)}: cannot be read: {error}.") from error
     if not isinstance(record, dict):
         raise DataError(

@@ -36,8 +36,8 @@ def build(
     x = layers.Flatten()(layers.Rescaling(float(top))(inputs))  # (B, 784)
     for width in [*units, *units[-2::-1]]:
         x = layers.Dense(width, activation="relu", kernel_initializer=pytorch_uniform())(x)
-    x = layers.Dense(
-        28 * 28, activation="sigmoid", kernel_initializer=pytorch_uniform(), dtype="float32"
-    )(x)
-    outputs = layers.Reshape((28, 28, 1), dtype="float32")(x)
+    x = layers.Dense(28 * 28, kernel_initializer=pytorch_uniform(), dtype="float32")(x)
+    x = layers.Reshape((28, 28, 1), dtype="float32")(x)
+    # Last, where a cross-entropy finds what it was given.
+    outputs = layers.Activation("sigmoid", dtype="float32")(x)
     return keras.Model(inputs, outputs, name="linear_autoencoder")
