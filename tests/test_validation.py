@@ -31,6 +31,13 @@ def test_dead_output_channels_are_named(dead: list[int], names: list[str]) -> No
     assert validation.dead_channels(network_with_dead(dead), BATCHES) == names
 
 
+def test_the_size_that_pictures_need_is_the_largest_of_loss_and_metrics() -> None:
+    found = validation.minimum(load("metrics=[psnr, ms_ssim, ssim]", "loss={name: ssim_mae}"))
+    assert found == (176, "metrics: ms_ssim")
+    assert validation.minimum(load("metrics=[psnr]"))[0] == 1
+    assert validation.minimum(load("metrics=[]", "loss={name: ssim_mae}")) == (11, "loss: ssim_mae")
+
+
 def test_no_channel_is_dead_that_no_reference_has() -> None:
     references = X * np.float32([1, 0, 1])
     batches = tf.data.Dataset.from_tensor_slices((X, references)).batch(2)

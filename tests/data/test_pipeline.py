@@ -314,6 +314,14 @@ def test_refuses_pictures_smaller_than_the_patch(pairs):
     assert "Received: 32 x 24" in message
 
 
+def test_refuses_whole_pictures_smaller_than_a_metric_needs(tmp_path, pairs):
+    pairs.append(write_pair(tmp_path, 9, height=20))
+    message = refusal(pairs, batch_size=1, minimum=(24, "metrics: ms_ssim"))
+    assert f"{pairs[-1].distorted}: expected at least 24 x 24 for metrics: ms_ssim." in message
+    assert "Received: 32 x 20" in message
+    train(pairs, batch_size=1, patch_size=8, minimum=(24, "metrics: ms_ssim"))
+
+
 def test_refuses_batches_of_whole_pictures_of_several_sizes(tmp_path, pairs):
     pairs.append(write_pair(tmp_path, 9, height=32, width=24))
     message = refusal(pairs)
