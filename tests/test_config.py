@@ -208,7 +208,7 @@ training:
             "x.yaml:20: training.gradient_accumulation_steps: expected a whole number from 1 to"
             " 1000000. Received: null.",
             "argument 'validation.batch=2': validation.batch: unknown key; allowed here:"
-            " batch_size, patch_size, crop. Did you mean 'batch_size'?",
+            " batch_size, patch_size, crop, best_epoch. Did you mean 'batch_size'?",
             "x.yaml: validation.batch_size: required, but not given: expected a whole number from"
             " 1 to 1000000.",
         ]
