@@ -77,19 +77,33 @@ Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="KEY=VALUE", help="Overrides, as in training.epochs=5."),
 ]
+
+
+# As a path, nothing would be the folder that one is in.
+def _data(text: str) -> str:
+    if not text:
+        raise UserInputError("--data: expected a folder. Received: ''.")
+    return text
+
+
+def _picture(text: str) -> Path:
+    if not text:
+        raise UserInputError("PICTURE: expected a picture, or a folder of pictures. Received: ''.")
+    return Path(text)
+
+
 DataOption = Annotated[
-    str | None, typer.Option("--data", help="The data set's folder, instead of data.root.")
+    str | None,
+    typer.Option(
+        "--data",
+        parser=_data,
+        metavar="<str>",
+        help="The data set's folder, instead of data.root.",
+    ),
 ]
 RunsOption = Annotated[Path, typer.Option("--runs", help="The folder of all runs.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 RUNS = Path("runs")
-
-
-def _input(text: str) -> Path:
-    # As a path, nothing would be the folder that one is in.
-    if not text:
-        raise UserInputError("PICTURE: expected a picture, or a folder of pictures. Received: ''.")
-    return Path(text)
 
 
 def main() -> None:
@@ -258,7 +272,9 @@ def evaluate(
 def enhance(
     inputs: Annotated[
         list[Path],
-        typer.Argument(metavar="PICTURE", parser=_input, help="Pictures, or folders of pictures."),
+        typer.Argument(
+            metavar="PICTURE", parser=_picture, help="Pictures, or folders of pictures."
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -597,7 +613,8 @@ def _run(name: str | None, folder: Path, *, is_written_to: bool = True) -> Path:
 
     if name is not None:
         found = (runs.find_or_copy if is_written_to else runs.find_model)(name, folder)
-        _say_which(found, name)
+        if found.name.startswith(f"{name}-"):
+            typer.echo(f"run: {found}", err=True)
         return found
     newest = runs.newest_with_weights(folder)
     typer.echo(f"run: {newest} (the newest)", err=True)
@@ -608,9 +625,7 @@ def _run_for_pictures(name: str | None, folder: Path) -> Path:
     from tidenhance import runs
 
     if name is not None:
-        found = runs.find_model(name, folder)
-        _say_which(found, name)
-        return found
+        return _run(name, folder, is_written_to=False)
     if folder != runs.FOLDER and not folder.is_dir():
         raise RunError(f"--runs: {printable(folder)}: no such folder.")
     chosen = runs.newest_for_any_picture(folder)
@@ -619,11 +634,6 @@ def _run_for_pictures(name: str | None, folder: Path) -> Path:
         return chosen
     typer.echo(f"model: {runs.DEFAULT_MODEL}, which comes with the tool", err=True)
     return runs.shipped_models()[runs.DEFAULT_MODEL]
-
-
-def _say_which(run: Path, name: str) -> None:
-    if run.name.startswith(f"{name}-"):
-        typer.echo(f"run: {run}", err=True)
 
 
 def _network(run: Path) -> Network:

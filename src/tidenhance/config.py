@@ -420,9 +420,7 @@ def load(
     data, places = read(path, problems)
     for override in overrides:
         _apply(override, data, places, problems)
-    if root == "":
-        problems.append("--data: expected a folder. Received: ''.")
-    elif root is not None:
+    if root is not None:
         _set(("data", "root"), root, "--data", data, places, problems)
     config = _validate(data, places, problems, printable(path), environment.get(DATA_VARIABLE))
     if config is None or problems:

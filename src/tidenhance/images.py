@@ -144,8 +144,7 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
             received = f"mode {picture.mode}{deep}"
             raise ImageError(f"{printable(path)}: expected 8-bit RGB. Received: {received}.")
         picture.load()
-        with suppress(Exception):  # damaged metadata must not cost the user the picture
-            ImageOps.exif_transpose(picture, in_place=True)
+        _turn_upright(picture)
         return np.asarray(picture)
 
 
@@ -368,8 +367,7 @@ def _decode(opened: Image.Image) -> Picture:
     icc_profile = opened.info.get("icc_profile")
     dpi = _dpi(opened)
     exif = _exif_bytes(opened)
-    with suppress(Exception):  # damaged metadata must not cost the user the picture
-        ImageOps.exif_transpose(opened, in_place=True)
+    _turn_upright(opened)
 
     grey = opened.mode in ("1", "L", "LA", "La")
     has_alpha = opened.has_transparency_data
@@ -391,6 +389,11 @@ def _decode(opened: Image.Image) -> Picture:
         # WebP has no grey mode, and its lossy coding moves the channels apart by up to 1.
         grey = bool((np.ptp(pixels, axis=-1) <= 1).all())
     return Picture(pixels, alpha, grey, icc_profile, exif, dpi)
+
+
+def _turn_upright(picture: Image.Image) -> None:
+    with suppress(Exception):  # damaged metadata must not cost the user the picture
+        ImageOps.exif_transpose(picture, in_place=True)
 
 
 def _cmyk_to_rgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:

@@ -32,8 +32,8 @@ def build(
         values = to_float(pixels)
         # Of a channel without diagonal detail it is not a number.
         with warnings.catch_warnings(action="ignore"):
-            sigmas = np.array(estimate_sigma(values, channel_axis=-1))
-        sigma = float(np.mean(sigmas[np.isfinite(sigmas)])) if np.isfinite(sigmas).any() else 0.0
+            sigmas = estimate_sigma(values, channel_axis=-1)
+        sigma = float(np.mean([one for one in sigmas if np.isfinite(one)] or [0]))
         restored = denoise_nl_means(
             values,
             patch_size=5,
