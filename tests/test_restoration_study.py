@@ -185,7 +185,9 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
     assert all(a["val_loss"] != b["val_loss"] for a, b in zip(random, central, strict=True))
     short, long = (scores[key]["small.yaml"] for key in ("equal", "long"))
     assert short["minutes"] < long["minutes"]
-    assert long["train"]["mse"] < short["train"]["mse"] < short["train"]["identity"]["mse"]
+    assert long["test"]["mse"] < short["test"]["mse"] < short["test"]["identity"]["mse"]
+    assert long["train"]["mse"] < long["train"]["identity"]["mse"]
+    assert "val" in long and "train" not in short
     tables = Path("study/findings.md").read_text()
     assert tables.count("| small.yaml | 57,251 | ") == 2
     assert "| small.yaml | central | " in tables
@@ -207,12 +209,12 @@ def test_configs_of_one_name_are_not_taken_for_each_other(script, tmp_path, caps
     assert "expected configs of different names: nafnet, my/nafnet.yaml" in capsys.readouterr().err
 
 
-def test_findings_of_what_was_not_scored_on_the_training_split(script):
+def test_findings_of_what_was_scored_on_the_test_split_only(script):
     gain = {"psnr": {"mean": 3.0, "low": 2.0, "high": 4.0}}
     split = {"mse": 0.005, "gain": gain}
-    entry = {"parameters": 1234, "minutes": 5.6, "val": split, "test": split}
+    entry = {"parameters": 1234, "minutes": 5.6, "test": split}
     scores = {"equal": {"mirnet32": entry}, "long": {}, "histories": {}}
-    line = "| mirnet32 | 1,234 | 6 | – | 0.00500 | 0.00500 | – | +3.00 | +3.00 (+2.00 to +4.00) |"
+    line = "| mirnet32 | 1,234 | 6 | – | – | 0.00500 | – | – | +3.00 (+2.00 to +4.00) |"
     assert line in script.findings_tables(scores)
 
 
