@@ -404,14 +404,22 @@ def test_an_empty_name_is_not_the_folder_that_one_is_in(tool, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.png"]
 
 
-@pytest.mark.parametrize("folder", ["runs", "none", "file"])
-def test_no_runs(tool, tmp_path, folder):
-    (tmp_path / "runs").mkdir()
-    (tmp_path / "file").touch()
-    ended = tool("runs", "--runs", folder)
+@pytest.mark.parametrize("options", [[], ["--runs", "empty"]])
+def test_no_runs(tool, tmp_path, options):
+    (tmp_path / "empty").mkdir()
+    folder = (options or ["runs"])[-1]
+    ended = tool("runs", *options)
     assert (ended.code, ended.out, ended.err) == (0, f"No runs under {folder}/.\n", "")
-    ended = tool("runs", "--runs", folder, "--json")
+    ended = tool("runs", *options, "--json")
     assert (ended.code, json.loads(ended.out)) == (0, [])
+
+
+@pytest.mark.parametrize("folder", ["none", "file"])
+def test_runs_of_no_folder(tool, tmp_path, folder):
+    (tmp_path / "file").touch()
+    ended = tool("runs", "--runs", folder, "--json")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"error: --runs: {folder}: no such folder.\n"
 
 
 def test_runs(tool, tmp_path):

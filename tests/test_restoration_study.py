@@ -187,7 +187,8 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
     assert short["minutes"] < long["minutes"]
     assert long["test"]["mse"] < short["test"]["mse"] < short["test"]["identity"]["mse"]
     assert long["train"]["mse"] < long["train"]["identity"]["mse"]
-    assert "val" in long and "train" not in short
+    assert "val" in long
+    assert "train" not in short
     tables = Path("study/findings.md").read_text()
     assert tables.count("| small.yaml | 57,251 | ") == 2
     assert "| small.yaml | central | " in tables

@@ -451,6 +451,7 @@ def list_runs(runs: RunsOption = RUNS, *, as_json: JsonOption = False) -> None:
     """List the runs with their state, config and scores."""
     from tidenhance.runs import summaries
 
+    _check_is_there(runs)
     found = summaries(runs)
     if as_json:
         _print_json(
@@ -626,14 +627,19 @@ def _run_for_pictures(name: str | None, folder: Path) -> Path:
 
     if name is not None:
         return _run(name, folder, is_written_to=False)
-    if folder != runs.FOLDER and not folder.is_dir():
-        raise RunError(f"--runs: {printable(folder)}: no such folder.")
+    _check_is_there(folder)
     chosen = runs.newest_for_any_picture(folder)
     if chosen is not None:
         typer.echo(f"run: {chosen} (the newest for colour pictures of any size)", err=True)
         return chosen
     typer.echo(f"model: {runs.DEFAULT_MODEL}, which comes with the tool", err=True)
     return runs.shipped_models()[runs.DEFAULT_MODEL]
+
+
+def _check_is_there(runs: Path) -> None:
+    # Before the first training there is none.
+    if runs != RUNS and not runs.is_dir():
+        raise RunError(f"--runs: {printable(runs)}: no such folder.")
 
 
 def _network(run: Path) -> Network:
