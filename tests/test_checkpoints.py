@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,13 @@ def test_training_goes_on_as_if_nothing_had_been(run: Path, optimiser: dict[str,
     train(second, 3)
     for a, b in zip(state(second), state(first), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_metric_that_was_infinite_is_remembered(run: Path) -> None:
+    history = [{"epoch": 1, "loss": 3e18, "mse": math.inf, "psnr": -math.inf, "val_loss": 0.1}]
+    saved = Progress(config={"seed": 1}, pairs="abc", history=history)
+    path = checkpoints.save(run, network(), saved)
+    assert checkpoints.newest(run) == (path, saved)
 
 
 def test_the_loss_scale_is_remembered(run: Path) -> None:

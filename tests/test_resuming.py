@@ -25,6 +25,7 @@ BEGUN = load().model_dump(mode="json")
         "training.checkpoint_every.steps=5",
         "training.device=cpu",
         "training.cache_gib=1",
+        "validation.batch_size=1",
         "data.root=elsewhere",
         "logging.tensorboard=true",
     ],

@@ -47,7 +47,7 @@ def network(optimiser: keras.optimizers.Optimizer | None = None) -> keras.Model:
 
 def test_a_step_is_that_of_keras() -> None:
     ours, kerass = network(), network()
-    step = steps.training(ours)
+    step = steps.training(ours, jit_compile=False)
     for _ in range(3):
         found = step(BATCH)
         expected = kerass.train_step(BATCH)
@@ -61,8 +61,8 @@ def test_a_step_is_that_of_keras() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 9])
 def test_the_gradient_of_micro_batches_is_that_of_the_batch(size: int) -> None:
     whole, parts = network(Recorder(0.1)), network(Recorder(0.1))
-    expected = steps.training(whole)(BATCH)
-    found = steps.training(parts, micro_batch_size=size)(BATCH)
+    expected = steps.training(whole, jit_compile=False)(BATCH)
+    found = steps.training(parts, jit_compile=False, micro_batch_size=size)(BATCH)
     for name in expected:
         assert float(found[name]) == pytest.approx(float(expected[name]), rel=1e-5)
     for a, b in zip(parts.optimizer.kept, whole.optimizer.kept, strict=True):
@@ -77,8 +77,8 @@ def batches() -> Callable[[], Any]:
 
 def test_several_steps_in_one_call_are_the_same_steps() -> None:
     one, several = network(), network()
-    apart = steps.advancing(steps.training(one), batches(), together=False)
-    together = steps.advancing(steps.training(several), batches(), together=True)
+    apart = steps.advancing(steps.training(one, jit_compile=False), batches(), together=False)
+    together = steps.advancing(steps.training(several, jit_compile=False), batches(), together=True)
     for count in (3, 1, 4):
         expected, found = apart(count), together(count)
         assert float(found["loss"]) == pytest.approx(float(expected["loss"]), rel=1e-6)
@@ -94,8 +94,8 @@ def test_float16_is_scaled_and_unscaled() -> None:
         keras.config.set_dtype_policy("float32")
     assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
     before = model.get_weights()
-    steps.training(model)(BATCH)
-    steps.training(accumulated, micro_batch_size=2)(BATCH)
+    steps.training(model, jit_compile=False)(BATCH)
+    steps.training(accumulated, jit_compile=False, micro_batch_size=2)(BATCH)
     for a, b in zip(model.get_weights(), accumulated.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-3)
     assert any(not np.array_equal(a, c) for a, c in zip(model.get_weights(), before, strict=True))

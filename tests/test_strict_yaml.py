@@ -76,7 +76,6 @@ def test_words():
         ("null", None),
         ("NULL", None),
         ("~", None),
-        ("", None),
         ("'5'", "5"),
         ('"true"', "true"),
         ("''", ""),
@@ -102,6 +101,13 @@ def test_nothing(text):
     assert parse(text, at)[0] is None
 
 
+@pytest.mark.parametrize("text", ["a:\n  b:\n  c: 1", "a: {b: , c: 1}", "a:\n  b: # nothing"])
+def test_a_key_without_a_value_says_neither_none_nor_the_defaults(text):
+    assert message(text).endswith(
+        ": a.b: nothing follows. Write null for none, or {} for the defaults of a section."
+    )
+
+
 def test_a_list_at_the_top():
     assert parse("- 1\n- 2", at)[0] == [1, 2]
 
@@ -111,7 +117,7 @@ def test_a_byte_order_mark_is_skipped():
 
 
 def test_the_place_of_each_key():
-    _, places = parse("a:\n  b: 1\n  c:\n    - x\n    - {y: 2}\n\nd:\n", at)
+    _, places = parse("a:\n  b: 1\n  c:\n    - x\n    - {y: 2}\n\nd: ~\n", at)
     assert places == {
         (): "f.yaml:1",
         ("a",): "f.yaml:1",

@@ -33,6 +33,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tidenhance import (
     checkpoints,
     curves,
+    device,
     epoch_log,
     export,
     feed,
@@ -760,6 +761,90 @@ def test_minutes_too_are_a_reason_for_a_checkpoint(
     )
     train(config, "small", tmp_path / "runs")
     assert saved == [0, 1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("sides", "overrides", "compiled"),
+    [
+        ((48, 48), [], {"training": True, "validation": True}),
+        ((48, 56), ["validation.batch_size=1"], {"training": True, "validation": False}),
+        (
+            (48, 56),
+            ["training.batch_size=1", "training.patch_size=null", "validation.patch_size=32"],
+            {"training": False, "validation": True},
+        ),
+        (
+            (48, 56),
+            [
+                "training.epochs=2",
+                "training.later_patch_sizes=[{epoch: 2, patch_size: 48}]",
+                "validation.patch_size=32",
+            ],
+            {"training": True, "validation": True},
+        ),
+        (
+            (48, 56),
+            ["validation.batch_size=1", "training.xla=on"],
+            {"training": True, "validation": True},
+        ),
+    ],
+)
+def test_xla_does_not_compile_for_each_size_of_picture(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sides, overrides, compiled
+) -> None:
+    for name, side in zip(("a1", "a2", "b1", "b2"), 2 * sides, strict=True):
+        for folder in ("reference", "distorted"):
+            (tmp_path / "photos" / folder).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (side, 48)).save(tmp_path / "photos" / folder / f"{name}.png")
+    splits = "{train: ['a*'], val: ['b*']}"
+    data = f"data={{name: image_folder, root: {tmp_path}/photos, splits: {splits}}}"
+    # As on a GPU.
+    monkeypatch.setattr(device, "jit_compile", lambda *_: True)
+    found = {}
+
+    def noted(name: str) -> Any:
+        real = getattr(steps, name)
+
+        def made(*arguments: Any, jit_compile: bool, **options: Any) -> steps.Step:
+            found[name] = jit_compile
+            return real(*arguments, jit_compile=False, **options)
+
+        return made
+
+    for name in ("training", "validation"):
+        monkeypatch.setattr(steps, name, noted(name))
+    config = load(data, "training.epochs=1", "training.steps_per_epoch=1", *overrides)
+    train(config, "small", tmp_path / "runs")
+    assert found == compiled
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("training", "gradient_accumulation_steps"), ("validation", "validation.batch_size=1")],
+)
+def test_what_to_do_where_the_memory_does_not_suffice(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, advice: str
+) -> None:
+    def exhausted(_: Any) -> steps.Logs:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(steps, name, lambda *_, **__: exhausted)
+    with pytest.raises(TidenhanceError, match=rf"^The memory does not suffice.*{advice}"):
+        train(load(), "small", tmp_path / "runs")
+
+
+def test_a_metric_that_is_not_finite_is_told(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = steps.training
+    infinite = {"psnr": tf.constant(-np.inf)}
+    monkeypatch.setattr(
+        steps, "training", lambda *a, **o: lambda batch: real(*a, **o)(batch) | infinite
+    )
+    run = train(load("training.epochs=1"), "small", tmp_path / "runs")
+    assert "WARNING: psnr of epoch 1 is -inf." in caplog.text
+    monkeypatch.undo()
+    assert runs.read_history(resume(run, load()))[0]["psnr"] == -np.inf
 
 
 def test_the_batch_of_a_loss_that_is_not_finite_is_named(

@@ -216,7 +216,8 @@ def _read_progress(path: Path) -> Progress:
         reason = getattr(error, "strerror", None) or error
         raise RunError(f"{path}: damaged: {reason}.") from error
     try:
-        return TypeAdapter(Progress).validate_python(runs.read_json(path / PROGRESS))
+        # A metric in its history may be infinite.
+        return TypeAdapter(Progress).validate_json((path / PROGRESS).read_bytes())
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise RunError(f"{path / PROGRESS}: damaged, or of another version: {reason}.") from error

@@ -8,7 +8,8 @@ from tidenhance import mistakes
 from tidenhance.config import COMPONENTS, Config, checked
 from tidenhance.errors import ConfigError
 
-# How long, how safely, where and how fast a run trains.
+# How long, how safely, where and how fast a run trains. Validation is a mean over pictures, which
+# its batches change by no more than rounding does.
 FREE = (
     "training.early_stopping",
     "training.stop_at",
@@ -19,6 +20,7 @@ FREE = (
     "training.synthesis.photographs",
     "training.synthesis.processes",
     "training.cache_gib",
+    "validation.batch_size",
     "data.root",
     "logging",
     "provenance",

@@ -41,6 +41,16 @@ from tidenhance.fused_adam import averaged
 
 logger = logging.getLogger(__name__)
 
+# Ends of the sentence that the memory does not suffice.
+TO_TRAIN = (
+    "to train. Start a new run with a smaller training.batch_size or patch_size, or with a larger"
+    " training.gradient_accumulation_steps, which gives the same gradient."
+)
+TO_VALIDATE = (
+    "to validate. Go on with validation.batch_size=1, or start a new run with a smaller"
+    " validation.patch_size."
+)
+
 
 @dataclass(frozen=True)
 class Session:
@@ -104,10 +114,12 @@ class Session:
             raise TidenhanceError(
                 f"The val_loss of epoch {epoch + 1} is {validated['val_loss']}. {self._advice}"
             )
+        figures = trained.logs | validated
+        for name in [name for name, value in figures.items() if not math.isfinite(value)]:
+            logger.warning("WARNING: %s of epoch %d is %s.", name, epoch + 1, figures[name])
         row = {
             "epoch": epoch + 1,
-            **trained.logs,
-            **validated,
+            **figures,
             "learning_rate": float(
                 keras.ops.convert_to_numpy(self.network.optimizer.learning_rate)
             ),
@@ -167,7 +179,8 @@ def fit(
         "pairs" if config.training.synthesis is None else "photographs",
         *(len(feed.pairs[split]) for split in ("train", "val")),
     )
-    identity = validation.identity_figures(config, feed.validation(0))
+    with _tensorflows_errors(TO_VALIDATE):
+        identity = validation.identity_figures(config, feed.validation(0))
     logger.info("doing nothing: %s", epoch_log.figures(identity))
     (run / runs.CHECKPOINTS).mkdir(exist_ok=True)
     if progress.history:
@@ -181,16 +194,21 @@ def fit(
     advance = steps.advancing(
         steps.training(
             network,
+            # Later patches are of a few sizes only.
+            jit_compile=_jit_compile(
+                network, config, None if config.training.later_patch_sizes else batches
+            ),
             micro_batch_size=_micro_batch_size(config),
             learning_rate=schedules.of_step(config.training, feed.steps),
         ),
         iter(batches),
         together=config.training.steps_per_execution > 1,
     )
-    test_step = steps.validation(network)
+    test_step = steps.validation(
+        network, jit_compile=_jit_compile(network, config, feed.validation(0))
+    )
     advice = "stopping after this step, with a checkpoint; once more stops at once"
     with (
-        _tensorflows_errors(),
         device.graph_optimiser_for_training(kind, len(network.layers)),
         interruption.requests(advice) as request,
         epoch_log.bar(rich.get_console(), feed.steps, config.training.epochs) as bar,
@@ -198,8 +216,10 @@ def fit(
         session = Session(network, config, run, feed, request, bar)
         while not schedules.is_over(config.training, progress.history):
             if not progress.logs:
-                progress = session.train_epoch(advance, progress)
-            progress = session.validate(test_step, progress)
+                with _tensorflows_errors(TO_TRAIN):
+                    progress = session.train_epoch(advance, progress)
+            with _tensorflows_errors(TO_VALIDATE):
+                progress = session.validate(test_step, progress)
             checkpoints.save(run, network, progress)
             _write_results(run, network, config, progress, identity)
             epoch, row = len(progress.history), progress.history[-1]
@@ -207,12 +227,21 @@ def fit(
             logger.info(
                 "epoch %d/%d: %s", epoch, config.training.epochs, epoch_log.figures(figures)
             )
-            with averaged(network):
+            with _tensorflows_errors(TO_VALIDATE), averaged(network):
                 if epoch == 1:
                     _warn_of_dead_channels(network, feed.validation(0), config.seed)
                 if tensorboard:
                     tensorboard.write(epoch - 1, network, figures)
             session.stop_if_asked(progress)
+
+
+def _jit_compile(network: keras.Model, config: Config, batches: tf.data.Dataset | None) -> bool:
+    """Whether to compile with XLA what is called on such batches; on those of few sizes if None.
+
+    XLA compiles anew for each size of picture.
+    """
+    differ = batches is not None and None in batches.element_spec[0].shape[1:3]
+    return bool(network.jit_compile) and not (differ and config.training.xla == "auto")
 
 
 def _first_batch(feed: Feed, progress: Progress) -> int:
@@ -276,15 +305,12 @@ def _warn_of_dead_channels(
 
 
 @contextmanager
-def _tensorflows_errors() -> Iterator[None]:
+def _tensorflows_errors(purpose: str) -> Iterator[None]:
     """Turn what TensorFlow raises into errors that a user can act on."""
     try:
         yield
     except tf.errors.ResourceExhaustedError as error:
-        raise TidenhanceError(
-            "The memory does not suffice. Try a smaller training.batch_size or patch_size, or a"
-            " larger training.gradient_accumulation_steps, which gives the same gradient."
-        ) from error
+        raise TidenhanceError(f"The memory does not suffice {purpose}") from error
     except tf.errors.OpError as error:
         # An error of our own inside the input pipeline comes back as text, traceback and all.
         ours = re.search(r"^tidenhance\.errors\.\w+: (.*)", error.message, re.MULTILINE)

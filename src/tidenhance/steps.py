@@ -17,6 +17,7 @@ Advance = Callable[[int], Logs]
 def training(
     network: keras.Model,
     *,
+    jit_compile: bool,
     micro_batch_size: int | None = None,
     learning_rate: LearningRateSchedule | None = None,
 ) -> Step:
@@ -26,6 +27,7 @@ def training(
 
     Args:
         network: compiled, with its optimiser built.
+        jit_compile: compile with XLA.
         micro_batch_size: how many pictures are computed at once, if not all. The gradient is that
             of the whole batch, but for rounding; the memory is that of so many pictures.
         learning_rate: what it is as a function of the steps so far, if it changes with each.
@@ -69,12 +71,17 @@ def training(
         network.optimizer.apply(found, network.trainable_variables)
         return dict(network.get_metrics_result())
 
-    return _graph_function(network, step)
+    return _graph_function(step, jit_compile)
 
 
-def validation(network: keras.Model) -> Step:
-    """Return a graph function that adds a batch to a compiled network's loss and metrics."""
-    return _graph_function(network, network.test_step)
+def validation(network: keras.Model, *, jit_compile: bool) -> Step:
+    """Return a graph function that adds a batch to a compiled network's loss and metrics.
+
+    Args:
+        network: compiled.
+        jit_compile: compile with XLA.
+    """
+    return _graph_function(network.test_step, jit_compile)
 
 
 def advancing(step: Step, batches: Iterator[Batch], *, together: bool) -> Advance:
@@ -106,8 +113,6 @@ def advancing(step: Step, batches: Iterator[Batch], *, together: bool) -> Advanc
     return lambda count: graph(tf.constant(count))
 
 
-def _graph_function(network: keras.Model, step: Step) -> Step:
-    found: Step = tf.function(
-        step, reduce_retracing=True, jit_compile=network.jit_compile, autograph=False
-    )
+def _graph_function(step: Step, jit_compile: bool) -> Step:
+    found: Step = tf.function(step, reduce_retracing=True, jit_compile=jit_compile, autograph=False)
     return found

@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
             self.refused.append(
                 (line, f"aliases are not allowed. Received: *{short(event.anchor)}.")
             )
-            return yaml.ScalarNode(f"{_TAG}null", "", start, end)
+            return yaml.ScalarNode(f"{_TAG}null", "null", start, end)
         if event.anchor is not None:
             self.refused.append(
                 (line, f"anchors are not allowed. Received: &{short(event.anchor)}.")
@@ -149,6 +149,10 @@ def short(text: object) -> str:
     return line if len(line) <= 80 else line[:77] + "..."
 
 
+def _is_blank(node: yaml.Node) -> bool:
+    return node.tag == f"{_TAG}null" and node.value == ""
+
+
 def _construct(
     loader: _Loader, node: yaml.Node, key: Key, places: dict[Key, str], problems: list[str], at: At
 ) -> Any:
@@ -167,6 +171,11 @@ def _construct(
                 problems.append(f"{place}: {dotted(inner)}: given twice{first}.")
                 continue
             places[inner] = place
+            if _is_blank(value_node):
+                problems.append(
+                    f"{place}: {dotted(inner)}: nothing follows. Write null for none, or {{}} for"
+                    " the defaults of a section."
+                )
             mapping[name] = _construct(loader, value_node, inner, places, problems, at)
         return mapping
     if isinstance(node, yaml.SequenceNode):
