@@ -438,11 +438,11 @@ def test_a_model_that_cannot_be_copied(models, tmp_path):
 
 
 def test_a_config_s_name_stands_for_its_newest_run_with_weights(run, text, models):
-    (models / "plain").rename(models / "quickstart")
-    assert runs.find_model("quickstart", run.parent) == models / "quickstart"
-    (models / "quickstart").rename(models / "plain")
     with pytest.raises(RunError, match="train it first: tidenhance train --config quickstart"):
         runs.find_model("quickstart", run.parent)
+    # A model of that name is what those are given who have not trained it.
+    (models / "plain").rename(models / "quickstart")
+    assert runs.find_model("quickstart", run.parent) == models / "quickstart"
     (run / runs.BEST_WEIGHTS).touch()
     newer, _ = copies(run, text, "newer", "newest")
     (newer / runs.BEST_WEIGHTS).touch()

@@ -616,6 +616,8 @@ def _run(name: str | None, folder: Path, *, is_written_to: bool = True) -> Path:
         found = (runs.find_or_copy if is_written_to else runs.find_model)(name, folder)
         if found.name.startswith(f"{name}-"):
             typer.echo(f"run: {found}", err=True)
+        elif found in runs.shipped_models().values():
+            typer.echo(f"model: {name}, which comes with the tool", err=True)
         return found
     newest = runs.newest_with_weights(folder)
     typer.echo(f"run: {newest} (the newest)", err=True)

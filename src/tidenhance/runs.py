@@ -281,10 +281,10 @@ def find_or_copy(name: str, folder: Path = FOLDER) -> Path:
 
 
 def find_model(name: str, folder: Path = FOLDER) -> Path:
-    """Return the run directory that `find` returns, or else the shipped model of that name.
+    """Return the run directory that `find` returns, or else the newest run of that config.
 
-    Or else, of the runs under `folder` whose config is called so and that have best weights, the
-    one that was started last.
+    It is the one that was started last of the runs under `folder` whose config is called so and
+    that have best weights. Or else the shipped model of that name.
 
     Raises:
         RunError: there is none of these.
@@ -293,11 +293,11 @@ def find_model(name: str, folder: Path = FOLDER) -> Path:
     try:
         return find(name, folder)
     except RunError as error:
-        if name in models:
-            return models[name]
         of_config = [path for path in _trained(folder) if _config_name(path) == name]
         if of_config:
             return of_config[-1]
+        if name in models:
+            return models[name]
         from tidenhance import config as config_module
 
         if name in config_module.shipped():
