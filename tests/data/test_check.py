@@ -146,12 +146,13 @@ def test_single_missing_files_are_named(tree):
 def test_what_does_not_belong_is_named(tree):
     write(tree / "distorted_images" / "i01_25_1.bmp", GREY)
     write(tree / "distorted_images" / "i01_01_6.bmp", GREY)
-    (tree / "reference_images" / "Thumbs.db").write_bytes(b"")
+    (tree / "reference_images" / "notes.txt").write_bytes(b"")
     for folder in ("reference_images", "distorted_images"):
-        (tree / folder / ".DS_Store").write_bytes(b"hidden")
+        for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+            (tree / folder / name).write_bytes(b"hidden, or a system's own")
         (tree / folder / ".a1b2c3d4.i01_01_1.bmp").write_bytes(b"unfinished")
     assert problems(tree) == [
-        "reference_images/Thumbs.db: not part of TID2013",
+        "reference_images/notes.txt: not part of TID2013",
         "distorted_images/i01_01_6.bmp: not part of TID2013",
         "distorted_images/i01_25_1.bmp: not part of TID2013",
     ]
@@ -171,6 +172,14 @@ def test_colliding_names_are_listed(tree):
         "reference_images: only one expected of: I01.BMP, i01.bmp",
         "distorted_images: only one expected of: I01_01_1.BMP, i01_01_1.bmp",
     ]
+
+
+def test_folders_of_any_case(tree):
+    (tree / "reference_images").rename(tree / "Reference_Images")
+    (tree / "distorted_images").rename(tree / "DISTORTED_IMAGES")
+    found = check(tree)
+    assert (found["references"], found["distorted"]) == (2, 30)
+    assert found["pairs"] == {"train": 3, "val": 3, "test": 0}
 
 
 def test_damaged_pictures_are_named(tree):

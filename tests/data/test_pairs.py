@@ -138,6 +138,13 @@ def test_index_ignores_case_and_hidden_files(tmp_path):
     }
 
 
+def test_what_systems_leave_in_folders_is_not_listed(tmp_path):
+    for name in (".DS_Store", "._a.png", "Thumbs.db", "THUMBS.DB", "desktop.ini", "Desktop.ini"):
+        (tmp_path / name).touch()
+    (tmp_path / "Thumbs.db.png").touch()
+    assert files_in(tmp_path) == [tmp_path / "Thumbs.db.png"]
+
+
 def test_listing_what_is_no_folder(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "circle").symlink_to("circle")

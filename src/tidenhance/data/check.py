@@ -43,8 +43,9 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
         DataError: the folder is not there, or is not TID2013's.
     """
     folder = tid2013.find_root(str(root))
-    references = index_by_name(folder / tid2013.REFERENCE_FOLDER)
-    distorted = index_by_name(folder / tid2013.DISTORTED_FOLDER)
+    inside = index_by_name(folder)
+    references = index_by_name(inside[tid2013.REFERENCE_FOLDER][0])
+    distorted = index_by_name(inside[tid2013.DISTORTED_FOLDER][0])
     problems = _names_at_fault(references, distorted)
     values: dict[Key, float] = {}
     sizes: Counter[str] = Counter()

@@ -17,6 +17,9 @@ from tidenhance.errors import DataError, printable
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
+MADE_BY_WINDOWS = ("thumbs.db", "desktop.ini")
+"""In lower case: files that Windows leaves in folders that one looks into."""
+
 
 Pixels = NDArray[Any]
 """A picture (H, W, C): uint8, or floating on the scale of [0, 1], which noise may leave."""
@@ -93,13 +96,19 @@ def shared(splits: dict[Split, list[str]]) -> list[str]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Return what a folder holds, sorted, without hidden files, whose names begin with a dot.
+    """Return what a folder holds, sorted, without hidden files and those that Windows makes.
+
+    Names of hidden files begin with a dot.
 
     Raises:
         DataError: the folder is not there, or cannot be listed.
     """
     try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if not path.name.startswith(".") and path.name.lower() not in MADE_BY_WINDOWS
+        )
     except FileNotFoundError as error:
         raise DataError(f"{printable(folder)}: no such folder.") from error
     except NotADirectoryError as error:

@@ -157,6 +157,36 @@ def test_a_folder_in_place_of_files(archive):
         load(archive)
 
 
+def rename_folders(root, reference, distorted):
+    (root / "reference_images").rename(root / reference)
+    (root / "distorted_images").rename(root / distorted)
+
+
+def test_folders_of_any_case(archive):
+    rename_folders(archive, "Reference_Images", "DISTORTED_IMAGES")
+    pair = load(archive)["val"][0]
+    assert pairs.read(pair)[0].shape == (4, 4, 3)
+    assert pair.distorted.parent == archive / "DISTORTED_IMAGES"
+    assert pair.reference.parent == archive / "Reference_Images"
+
+
+def test_folders_that_differ_in_case_only(archive):
+    (archive / "Reference_Images").mkdir()
+    with pytest.raises(DataError) as caught:
+        load(archive)
+    assert str(caught.value) == (
+        f"{archive}: only one expected of: Reference_Images, reference_images"
+    )
+
+
+@pytest.mark.parametrize("inside", [".", "Distorted_Images", "REFERENCE_IMAGES"])
+def test_root_one_folder_off_is_put_right_whatever_the_case(archive, inside):
+    rename_folders(archive, "REFERENCE_IMAGES", "Distorted_Images")
+    wrong = archive.parent if inside == "." else archive / inside
+    with pytest.raises(DataError, match=re.escape(f"Did you mean '{archive}'?")):
+        load(wrong)
+
+
 @pytest.mark.parametrize("inside", [".", "distorted_images", "reference_images"])
 def test_root_one_folder_off_is_put_right(archive, inside):
     wrong = archive.parent if inside == "." else archive / inside

@@ -13,7 +13,6 @@ from tidenhance.data.pairs import (
     Pair,
     Pairs,
     Split,
-    files_in,
     index_by_name,
     raise_problems,
     shared,
@@ -104,7 +103,7 @@ def load(
     """Return TID2013's pairs of the chosen levels and types, by split.
 
     Names are matched without regard to case, since the archive mixes `I01.BMP`, `i25.bmp`,
-    `I04_11_1.BMP`.
+    `I04_11_1.BMP`; those of the two folders too.
 
     Args:
         root: the folder that holds `reference_images` and `distorted_images`.
@@ -118,8 +117,9 @@ def load(
             under names that differ in case only; they are listed.
     """
     folder = find_root(root)
-    references = index_by_name(folder / REFERENCE_FOLDER)
-    distorted = index_by_name(folder / DISTORTED_FOLDER)
+    inside = index_by_name(folder)
+    references = index_by_name(inside[REFERENCE_FOLDER][0])
+    distorted = index_by_name(inside[DISTORTED_FOLDER][0])
     keys: dict[Split, list[Key]] = {
         split: [
             (number, distortion, level)
@@ -205,6 +205,9 @@ def colliding_lines(folder: str, index: dict[str, list[Path]], names: Iterable[s
 def find_root(root: str | None) -> Path:
     """Return TID2013's folder.
 
+    In it there is one folder each whose name is REFERENCE_FOLDER or DISTORTED_FOLDER but for upper
+    and lower case.
+
     Raises:
         DataError: none was named, or the folder named is not TID2013's.
     """
@@ -212,15 +215,16 @@ def find_root(root: str | None) -> Path:
         raise DataError(f"No data folder was named.\n{HOW_TO_GET}")
     folder = Path(root)
     try:
-        names = {path.name for path in files_in(folder)}
+        inside = index_by_name(folder)
     except DataError as error:
         raise DataError(f"{error}\n{HOW_TO_GET}") from error
-    missing = [name for name in (REFERENCE_FOLDER, DISTORTED_FOLDER) if name not in names]
+    missing = [name for name in (REFERENCE_FOLDER, DISTORTED_FOLDER) if name not in inside]
     if missing:
-        near = [
-            *folder.absolute().parent.glob(DISTORTED_FOLDER),
-            *sorted(folder.glob(f"*/{DISTORTED_FOLDER}")),
-        ]
+        around = [*folder.absolute().parent.glob("*"), *sorted(folder.glob("*/*"))]
+        near = [path for path in around if path.name.lower() == DISTORTED_FOLDER]
         hint = f" Did you mean '{printable(near[0].parent)}'?" if near else f"\n{HOW_TO_GET}"
         raise DataError(f"{printable(folder)}: expected {' and '.join(missing)} in it.{hint}")
+    colliding = colliding_lines(printable(folder), inside, (REFERENCE_FOLDER, DISTORTED_FOLDER))
+    if colliding:
+        raise DataError("\n".join(colliding))
     return folder
