@@ -30,6 +30,8 @@ def shift(number, kind, level):
 
 def make_tree(root, references=range(1, 26), types=TYPES, levels=LEVELS):
     """Write flat pictures whose difference from their references is known."""
+    root.mkdir(exist_ok=True)
+    (root / "synthesis.json").write_text("{}")  # as where they are not of TID2013's size
     for folder in ("reference_images", "distorted_images"):
         (root / folder).mkdir(parents=True)
     for number in references:
@@ -244,6 +246,120 @@ def test_an_undistorted_picture_is_named_and_counts_as_no_error(tree):
     assert found["identity_mse"]["train"] == pytest.approx(sum(rest) / 3)
     assert found["psnrc"]["1"]["mean"][4] is None
     json.dumps(found, allow_nan=False)
+
+
+LISTED = "metrics_values/PSNRc.txt"
+
+
+def list_psnr(root, references=range(1, 26), types=TYPES, levels=LEVELS):
+    """Write what TID2013 has: one PSNR a line, in the order reference, type, level."""
+    keys = itertools.product(references, types, levels)
+    (root / LISTED).parent.mkdir(exist_ok=True)
+    (root / LISTED).write_text("".join(f"{psnr(shift(*key)):.5f}\n" for key in keys))
+
+
+@pytest.fixture(params=["the whole archive", "what is there"])
+def listed_tree(request, tree):
+    selected = {"references": (1, 25), "types": (1, 2, 3)}
+    list_psnr(tree, **selected if request.param == "what is there" else {})
+    return tree
+
+
+def exchange(folder, name, other):
+    (folder / name).rename(folder / "kept")
+    (folder / other).rename(folder / name)
+    (folder / "kept").rename(folder / other)
+
+
+def test_pictures_of_the_listed_psnr_are_no_problem(listed_tree):
+    assert problems(listed_tree) == []
+
+
+def test_exchanged_pictures_differ_from_the_listed_psnr(listed_tree):
+    folder = listed_tree / "distorted_images"
+    exchange(folder, "i01_01_2.bmp", "i25_02_4.bmp")
+    values = {"i01_01_2.bmp": (43, 22), "i25_02_4.bmp": (22, 43)}
+    assert problems(listed_tree) == [
+        f"{folder / name}: PSNR {psnr(found):.2f} dB, where {LISTED} has {psnr(listed):.2f} dB"
+        for name, (found, listed) in values.items()
+    ]
+
+
+def test_a_damaged_interior_differs_from_the_listed_psnr(listed_tree):
+    path = listed_tree / "distorted_images" / "i01_02_3.bmp"
+    with Image.open(path) as picture:
+        damaged = picture.copy()
+    damaged.putpixel((2, 2), (0, 0, 0))
+    damaged.save(path)
+    (line,) = problems(listed_tree)
+    assert line.startswith(f"{path}: PSNR ")
+
+
+def test_many_that_differ_are_counted(listed_tree):
+    write(listed_tree / "reference_images" / "I01.BMP", GREY + 5)
+    lines = problems(listed_tree)
+    assert len(lines) == 11
+    assert all("I01_" in line.upper() and f"where {LISTED} has" in line for line in lines[:10])
+    assert lines[10] == f"… and 5 more whose PSNR differs from {LISTED}"
+
+
+def test_up_to_a_tenth_of_a_decibel_is_no_difference(tree):
+    list_psnr(tree)
+    lines = [float(line) for line in (tree / LISTED).read_text().split()]
+    for offset, count in ((0.09, 0), (-0.09, 0), (0.11, 11), (-0.11, 11)):
+        (tree / LISTED).write_text("\n".join(str(value + offset) for value in lines))
+        assert len(problems(tree)) == count
+
+
+def test_an_undistorted_picture_is_named_once_whatever_is_listed(listed_tree):
+    path = listed_tree / "distorted_images" / "i01_01_5.bmp"
+    write(path, GREY)
+    assert problems(listed_tree) == [f"{path}: the same as its reference I01.BMP"]
+    values = (listed_tree / LISTED).read_text().split()
+    values[4] = "inf"
+    (listed_tree / LISTED).write_text("\r\n".join(values))
+    assert problems(listed_tree) == [f"{path}: the same as its reference I01.BMP"]
+    write(path, GREY + shift(1, 1, 5))
+    (line,) = problems(listed_tree)
+    assert line.endswith(f"where {LISTED} has inf dB")
+
+
+def test_listed_values_in_folders_of_any_case(listed_tree):
+    (listed_tree / LISTED).rename(listed_tree / "metrics_values" / "PSNRC.TXT")
+    (listed_tree / "metrics_values").rename(listed_tree / "Metrics_Values")
+    write(listed_tree / "distorted_images" / "i01_01_5.bmp", GREY + 1)
+    assert len(problems(listed_tree)) == 1
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Path.unlink,
+        lambda path: path.write_text("33.1\n" * 29),
+        lambda path: path.write_text("33,1\n" * 30),
+        lambda path: path.write_bytes(b"\xff\n" * 30),
+        lambda path: (path.unlink(), path.mkdir()),
+        lambda path: (path.unlink(), os.mkfifo(path)),
+        lambda path: (path.unlink(), path.parent.rmdir(), path.parent.touch()),
+    ],
+)
+def test_values_that_cannot_be_used_are_no_problem(tree, make):
+    list_psnr(tree)
+    make(tree / LISTED)
+    assert problems(tree) == []
+
+
+def test_other_sizes_than_tid2013_s_are_a_problem_but_for_what_was_made_here(tree):
+    assert problems(tree) == []
+    (tree / "synthesis.json").unlink()
+    assert problems(tree) == ["expected pictures of 512 x 384, as TID2013's. Received: 6 x 4."]
+
+
+def test_pictures_of_tid2013_s_size_need_no_record(tmp_path):
+    for name, value in (("reference_images/I01.BMP", 90), ("distorted_images/i01_01_5.bmp", 99)):
+        (tmp_path / name).parent.mkdir()
+        write(tmp_path / name, value, size=(512, 384))
+    assert all(line.endswith("missing") for line in check(tmp_path)["problems"])
 
 
 def test_no_such_folder(tmp_path):

@@ -15,11 +15,14 @@ from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.datasets.tid2013 import Key
 from tidenhance.data.pairs import SPLITS, Split, index_by_name, size_of
-from tidenhance.errors import ImageError, printable
+from tidenhance.data.synthesis import METRICS_FOLDER, PSNRC_FILE, RECORD, SIZE
+from tidenhance.errors import DataError, ImageError, printable
 from tidenhance.progress import Progress, ignore
 
 LEVEL = 5
 MEASURED_ON = range(1, 16)
+TOLERANCE = 0.1  # dB between a picture's PSNRc and the listed one
+MOST_LISTED = 10
 IDENTITY_MSE: dict[Split, float] = {"train": 0.00914, "val": 0.00967, "test": 0.00902}
 
 
@@ -37,7 +40,8 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
         `references`, `distorted`: numbers of files, hidden ones aside; `sizes`: pictures by size,
         as "512 x 384"; `psnrc`: for each type and level the mean in dB over i01 to i15, and the
         archive's; `problems`: one line each, and one for all the pictures of a level, a type or a
-        reference where all are missing.
+        reference where all are missing. Where `metrics_values/PSNRc.txt` lists the whole archive,
+        or what is there, a picture is a problem too if its PSNRc is not the listed one.
 
     Raises:
         DataError: the folder is not there, or is not TID2013's.
@@ -82,8 +86,8 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
                     f"{printable(path)}: the same as its reference {reference_path.name}"
                 )
     progress(len(tid2013.REFERENCES), len(tid2013.REFERENCES))
-    if len(sizes) > 1:
-        problems.append(f"pictures of several sizes: {', '.join(sizes)}")
+    problems += _differing(values, _listed(inside, distorted), distorted)
+    problems += _sizes_at_fault(sizes, made_here=RECORD in inside)
     return {
         "root": str(folder),
         "references": sum(map(len, references.values())),
@@ -128,6 +132,57 @@ def _names_at_fault(
             if name not in known
         ]
     return lines
+
+
+def _listed(inside: dict[str, list[Path]], distorted: dict[str, list[Path]]) -> dict[Key, float]:
+    """Return the PSNRc in dB that come with the tree, or none where it cannot be told whose."""
+    try:
+        path = index_by_name(inside[METRICS_FOLDER][0])[PSNRC_FILE.lower()][0]
+        if not path.is_file():
+            return {}  # a pipe would be waited for
+        values = [float(word) for word in path.read_text(encoding="utf-8").split()]
+    except (KeyError, DataError, OSError, ValueError):
+        return {}
+    archive = [key for number in tid2013.REFERENCES for key in _keys(number)]
+    found = [key for key in archive if tid2013.distorted_file(*key) in distorted]
+    for keys in (archive, found):
+        if len(values) == len(keys):
+            return dict(zip(keys, values, strict=True))
+    return {}
+
+
+def _differing(
+    values: dict[Key, float], listed: dict[Key, float], distorted: dict[str, list[Path]]
+) -> list[str]:
+    """Return a line for each picture whose PSNRc is not the listed one; many are counted.
+
+    Not for those that are the same as their reference, which is a problem by itself.
+    """
+    lines = [
+        f"{printable(distorted[tid2013.distorted_file(*key)][0])}: PSNR {value:.2f} dB, where"
+        f" {METRICS_FOLDER}/{PSNRC_FILE} has {listed[key]:.2f} dB"
+        for key, value in values.items()
+        if key in listed and math.isfinite(value) and abs(value - listed[key]) > TOLERANCE
+    ]
+    rest = len(lines) - MOST_LISTED
+    if rest > 0:
+        lines[MOST_LISTED:] = [
+            f"… and {rest} more whose PSNR differs from {METRICS_FOLDER}/{PSNRC_FILE}"
+        ]
+    return lines
+
+
+def _sizes_at_fault(sizes: Counter[str], *, made_here: bool) -> list[str]:
+    """Return a line on the pictures' sizes, where they are wrong.
+
+    Args:
+        sizes: the number of pictures by size.
+        made_here: the tree was made by `data synth`, in a size of its own.
+    """
+    expected = "{} x {}".format(*SIZE)
+    if not made_here and set(sizes) - {expected}:
+        return [f"expected pictures of {expected}, as TID2013's. Received: {', '.join(sizes)}."]
+    return [f"pictures of several sizes: {', '.join(sizes)}"] if len(sizes) > 1 else []
 
 
 def _by_split(values: dict[Key, float]) -> dict[str, Any]:
