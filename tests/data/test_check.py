@@ -36,11 +36,11 @@ def make_tree(root, references=range(1, 26), types=TYPES, levels=LEVELS):
         (root / folder).mkdir(parents=True)
     for number in references:
         name = f"I{number:02d}.BMP" if number < 25 else "i25.bmp"
-        write(root / "reference_images" / name, GREY)
+        write(root / "reference_images" / name, GREY + number)
         for kind, level in itertools.product(types, levels):
             name = f"i{number:02d}_{kind:02d}_{level}.bmp"
             name = name.upper() if (number + kind) % 7 == 0 else name
-            write(root / "distorted_images" / name, GREY + shift(number, kind, level))
+            write(root / "distorted_images" / name, GREY + number + shift(number, kind, level))
     return root
 
 
@@ -66,7 +66,7 @@ def problems(root):
 
 
 def psnr(difference):
-    return 20 * math.log10(255 / difference)
+    return 20 * math.log10(255 / abs(difference))
 
 
 def test_a_whole_tree_has_no_problems(whole):
@@ -168,7 +168,7 @@ def test_a_distorted_picture_of_a_missing_reference_belongs(tree):
 
 
 def test_colliding_names_are_listed(tree):
-    write(tree / "distorted_images" / "I01_01_1.BMP", GREY + 1)
+    write(tree / "distorted_images" / "I01_01_1.BMP", GREY)
     write(tree / "reference_images" / "i01.bmp", GREY)
     assert problems(tree) == [
         "reference_images: only one expected of: I01.BMP, i01.bmp",
@@ -224,6 +224,18 @@ def test_a_damaged_reference_is_one_line(tree):
     assert line.startswith(str(tree / "reference_images" / "i25.bmp"))
 
 
+def test_references_that_are_the_same_are_named(tree):
+    for name in ("I07.BMP", "I09.BMP"):
+        write(tree / "reference_images" / name, GREY + 1)
+    write(tree / "reference_images" / "I11.BMP", GREY + 1, size=(4, 6))
+    folder = tree / "reference_images"
+    assert [line for line in problems(tree) if "all 120 of" not in line] == [
+        f"{folder / 'I07.BMP'}: the same picture as I01.BMP",
+        f"{folder / 'I09.BMP'}: the same picture as I01.BMP",
+        "pictures of several sizes: 6 x 4, 4 x 6",
+    ]
+
+
 def test_other_sizes_are_named(tree):
     write(tree / "distorted_images" / "i01_01_5.bmp", GREY, size=(4, 6))
     found = check(tree)
@@ -237,7 +249,7 @@ def test_other_sizes_are_named(tree):
 
 
 def test_an_undistorted_picture_is_named_and_counts_as_no_error(tree):
-    write(tree / "distorted_images" / "i01_01_5.bmp", GREY)
+    write(tree / "distorted_images" / "i01_01_5.bmp", GREY + 1)
     found = check(tree)
     assert problems(tree) == [
         f"{tree / 'distorted_images' / 'i01_01_5.bmp'}: the same as its reference I01.BMP"
@@ -278,7 +290,8 @@ def test_pictures_of_the_listed_psnr_are_no_problem(listed_tree):
 def test_exchanged_pictures_differ_from_the_listed_psnr(listed_tree):
     folder = listed_tree / "distorted_images"
     exchange(folder, "i01_01_2.bmp", "i25_02_4.bmp")
-    values = {"i01_01_2.bmp": (43, 22), "i25_02_4.bmp": (22, 43)}
+    # References differ in brightness by 24.
+    values = {"i01_01_2.bmp": (43 + 24, 22), "i25_02_4.bmp": (22 - 24, 43)}
     assert problems(listed_tree) == [
         f"{folder / name}: PSNR {psnr(found):.2f} dB, where {LISTED} has {psnr(listed):.2f} dB"
         for name, (found, listed) in values.items()
@@ -296,7 +309,7 @@ def test_a_damaged_interior_differs_from_the_listed_psnr(listed_tree):
 
 
 def test_many_that_differ_are_counted(listed_tree):
-    write(listed_tree / "reference_images" / "I01.BMP", GREY + 5)
+    write(listed_tree / "reference_images" / "I01.BMP", GREY + 6)
     lines = problems(listed_tree)
     assert len(lines) == 11
     assert all("I01_" in line.upper() and f"where {LISTED} has" in line for line in lines[:10])
@@ -313,13 +326,13 @@ def test_up_to_a_tenth_of_a_decibel_is_no_difference(tree):
 
 def test_an_undistorted_picture_is_named_once_whatever_is_listed(listed_tree):
     path = listed_tree / "distorted_images" / "i01_01_5.bmp"
-    write(path, GREY)
+    write(path, GREY + 1)
     assert problems(listed_tree) == [f"{path}: the same as its reference I01.BMP"]
     values = (listed_tree / LISTED).read_text().split()
     values[4] = "inf"
     (listed_tree / LISTED).write_text("\r\n".join(values))
     assert problems(listed_tree) == [f"{path}: the same as its reference I01.BMP"]
-    write(path, GREY + shift(1, 1, 5))
+    write(path, GREY + 1 + shift(1, 1, 5))
     (line,) = problems(listed_tree)
     assert line.endswith(f"where {LISTED} has inf dB")
 
@@ -327,7 +340,7 @@ def test_an_undistorted_picture_is_named_once_whatever_is_listed(listed_tree):
 def test_listed_values_in_folders_of_any_case(listed_tree):
     (listed_tree / LISTED).rename(listed_tree / "metrics_values" / "PSNRC.TXT")
     (listed_tree / "metrics_values").rename(listed_tree / "Metrics_Values")
-    write(listed_tree / "distorted_images" / "i01_01_5.bmp", GREY + 1)
+    write(listed_tree / "distorted_images" / "i01_01_5.bmp", GREY)
     assert len(problems(listed_tree)) == 1
 
 

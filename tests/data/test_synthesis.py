@@ -87,7 +87,7 @@ def test_24_photographs_get_the_drawn_one_as_the_25th(photographs):
 @pytest.mark.parametrize("count", [1, 23, 25])
 def test_other_numbers_of_photographs_stay_as_they_are(tmp_path, count):
     for number in range(count):
-        Image.fromarray(photograph(1)).save(tmp_path / f"{number}.png")
+        Image.fromarray(photograph(number)).save(tmp_path / f"{number}.png")
     assert "drawn" not in reference_pictures(str(tmp_path), SIZE)
 
 
@@ -130,6 +130,20 @@ def test_a_photograph_that_is_too_small_is_named(tmp_path):
     )
     with pytest.raises(DataError, match=r"astronaut: .* Received: 512 x 512\."):
         reference_pictures("sample", (513, 384))
+
+
+def test_photographs_that_are_the_same_are_named(tmp_path):
+    wider = np.pad(photograph(1), ((8, 8), (0, 0), (0, 0)))
+    Image.fromarray(photograph(2)).save(tmp_path / "bridge.png")
+    for name, pixels in (("a.png", photograph(1)), ("b.bmp", photograph(1)), ("c.png", wider)):
+        Image.fromarray(pixels).save(tmp_path / name)
+    with pytest.raises(DataError) as caught:
+        reference_pictures(str(tmp_path), SIZE)
+    assert str(caught.value).splitlines() == [
+        f"{tmp_path}:",
+        "  b.bmp: the same picture as a.png; leave one of them out",
+        "  c.png: the same picture as a.png; leave one of them out",
+    ]
 
 
 def test_a_size_that_is_too_small():

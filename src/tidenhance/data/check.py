@@ -53,6 +53,7 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
     problems = _names_at_fault(references, distorted)
     values: dict[Key, float] = {}
     sizes: Counter[str] = Counter()
+    first_with: dict[tuple[str, bytes], Path] = {}
     for number in tid2013.REFERENCES:
         progress(number - 1, len(tid2013.REFERENCES))
         if tid2013.reference_file(number) not in references:
@@ -64,6 +65,9 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
             problems.append(str(error))
             continue
         sizes[size_of(reference)] += 1
+        same = first_with.setdefault((size_of(reference), reference.tobytes()), reference_path)
+        if same != reference_path:
+            problems.append(f"{printable(reference_path)}: the same picture as {same.name}")
         for key in _keys(number):
             if tid2013.distorted_file(*key) not in distorted:
                 continue

@@ -20,7 +20,7 @@ from tidenhance import workers as workers_module
 from tidenhance.data import distortions, sample
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
-from tidenhance.data.pairs import files_in, size_of
+from tidenhance.data.pairs import files_in, raise_problems, size_of
 from tidenhance.errors import DataError, TidenhanceError, WriteError, printable
 from tidenhance.files import remove_unfinished, write_text
 
@@ -60,7 +60,7 @@ def reference_pictures(source: str, size: tuple[int, int] = SIZE) -> dict[str, P
 
     Raises:
         DataError: the folder is missing or empty, holds more than 25 pictures, a picture is
-            smaller than `size`, or `size` is too small.
+            smaller than `size`, two are the same once cropped, or `size` is too small.
         ImageError: a picture cannot be read.
     """
     if min(size) < SMALLEST_SIDE:
@@ -84,6 +84,7 @@ def reference_pictures(source: str, size: tuple[int, int] = SIZE) -> dict[str, P
     }
     if len(pictures) == len(tid2013.REFERENCES) - 1:
         pictures["drawn"] = sample.drawn(*size)
+    raise_problems(Path(source), _equal(pictures))
     return pictures
 
 
@@ -144,6 +145,15 @@ def _crop(pixels: Pixels, size: tuple[int, int], name: str) -> Pixels:
             f"{name}: expected at least {width} x {height}. Received: {size_of(pixels)}."
         )
     return pixels[top : top + height, left : left + width]
+
+
+def _equal(pictures: dict[str, Pixels]) -> Iterator[str]:
+    """Yield a line for each picture that is another one again, and might be in another split."""
+    first_with: dict[bytes, str] = {}
+    for name, pixels in pictures.items():
+        same = first_with.setdefault(pixels.tobytes(), name)
+        if same != name:
+            yield f"{name}: the same picture as {same}; leave one of them out"
 
 
 def _claim(root: Path, references: Sequence[Pixels], seed: int) -> None:
