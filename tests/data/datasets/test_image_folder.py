@@ -70,6 +70,31 @@ def test_pairs_by_the_longest_name_of_a_reference(folders):
     assert pairs.read(found["val"][1])[0].shape == (4, 4, 3)
 
 
+def test_a_missing_reference_of_a_series_is_not_another_s(tmp_path):
+    make_folders(
+        tmp_path,
+        ["city.png", "city_01.png", "city_02.png", "city_10.png", "city_11.png", "city_old.png"],
+        ["city_03_blur.png", "city_08.png", "city_blur_05.png", "city_01_06.png", "city_old_7.png"],
+    )
+    assert problems(tmp_path, ["city_01"], ["city_old"]) == [
+        "distorted/city_03_blur.png: no reference 'city_03'."
+        " The nearest are: 'city_02', 'city_01', 'city_10'.",
+        "distorted/city_08.png: no reference 'city_08'."
+        " The nearest are: 'city_10', 'city_11', 'city_02'.",
+    ]
+    for name in ("city_03_blur.png", "city_08.png"):
+        (tmp_path / "distorted" / name).unlink()
+    found = load(tmp_path, ["city"], ["city_01", "city_old"])
+    assert [pair.name for pair in found["train"]] == ["city_blur_05"]
+    assert [pair.name for pair in found["val"]] == ["city_01_06", "city_old_7"]
+
+
+def test_numbers_are_levels_where_references_are_no_series(tmp_path):
+    make_folders(tmp_path, ["city.png", "city_b.png"], ["city_1.png", "city_b_2.png"])
+    found = load(tmp_path, ["city"], ["city_b"])
+    assert [pair.name for some in found.values() for pair in some] == ["city_1", "city_b_2"]
+
+
 def test_references_that_no_pattern_matches_are_left_out(folders):
     found = load(folders, ["city_1"], ["city_2"])
     assert [pair.name for some in found.values() for pair in some] == ["city_1_jpeg_3", "city_2"]

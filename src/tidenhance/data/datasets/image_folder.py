@@ -37,8 +37,9 @@ def load(
 
     A distorted picture belongs to the reference of the same name, or to that whose name, with an
     underscore after it, its own name begins with: `bridge.jpg` and `bridge_noise.png` both belong
-    to `bridge.png`. The longest such name counts. References that no pattern matches are left out,
-    and so are hidden files, whose names begin with a dot.
+    to `bridge.png`. The longest such name counts; but beside references `bridge_1` and `bridge_2`,
+    `bridge_3_noise.png` belongs to none, not to `bridge`. References that no pattern matches are
+    left out, and so are hidden files, whose names begin with a dot.
 
     Args:
         root: the folder that holds the two folders.
@@ -64,6 +65,11 @@ def load(
         if path.stem in references:
             problems.append(f"{reference}/{path.name}: {references[path.stem].name} has its name")
         references[path.stem] = path
+    series: dict[str, list[str]] = {}
+    for name in references:
+        base, _, number = name.rpartition("_")
+        if number.isdecimal():
+            series.setdefault(base, []).append(name)
     split_of: dict[str, Split] = {}
     for split in SPLITS:
         for pattern in splits.of(split):
@@ -85,6 +91,8 @@ def load(
         owner = _owner(path.stem, references)
         if owner is None:
             problems.append(f"{distorted}/{path.name}: no reference of that name")
+        elif lacking := _lacking(path.stem, owner, series.get(owner, [])):
+            problems.append(f"{distorted}/{path.name}: {lacking}")
         elif owner in split_of:
             pairs[split_of[owner]].append(
                 Pair(
@@ -113,3 +121,19 @@ def _owner(name: str, references: dict[str, Path]) -> str | None:
     while name and name not in references:
         name = name.rpartition("_")[0]
     return name or None
+
+
+def _lacking(name: str, owner: str, series: list[str]) -> str | None:
+    """Say which reference of a series is not there, if a picture's name says that it is of one.
+
+    Args:
+        name: the distorted picture's name.
+        owner: the reference that it would be paired with.
+        series: the references of that name with an underscore and a number after it.
+    """
+    number = name.removeprefix(owner).removeprefix("_").partition("_")[0]
+    if not series or not number.isdecimal():
+        return None
+    nearest = sorted(series, key=lambda other: abs(int(other.rpartition("_")[2]) - int(number)))
+    listed = ", ".join(f"'{other}'" for other in nearest[:3])
+    return f"no reference '{owner}_{number}'. The nearest are: {listed}."
