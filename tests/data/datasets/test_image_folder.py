@@ -1,3 +1,5 @@
+from unicodedata import normalize
+
 import pytest
 from PIL import Image
 from pydantic import ValidationError
@@ -87,6 +89,34 @@ def test_a_missing_reference_of_a_series_is_not_another_s(tmp_path):
     found = load(tmp_path, ["city"], ["city_01", "city_old"])
     assert [pair.name for pair in found["train"]] == ["city_blur_05"]
     assert [pair.name for pair in found["val"]] == ["city_01_06", "city_old_7"]
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_config", ["NFC", "NFD"])
+def test_accented_names_match_composed_or_not(tmp_path, on_disk, in_config):
+    reference, other, pattern = (
+        normalize(form, name)
+        for form, name in (("NFC", "Brücke"), (on_disk, "Café"), (in_config, "Café*"))
+    )
+    make_folders(
+        tmp_path,
+        [f"{reference}.png", f"{other}.png"],
+        [f"{normalize('NFD', reference)}_blur.png", f"{normalize('NFC', other)}.png"],
+    )
+    found = load(tmp_path, ["Br?cke"], [pattern])
+    assert [(pair.name, pair.reference_name) for pair in found["train"] + found["val"]] == [
+        ("Brücke_blur", "Brücke"),
+        ("Café", "Café"),
+    ]
+    assert found["val"][0].reference == tmp_path / "reference" / f"{other}.png"
+    assert pairs.read(found["val"][0])[0].shape == (4, 4, 3)
+
+
+def test_two_forms_of_one_name_collide(tmp_path):
+    names = [f"{normalize(form, 'Café')}.png" for form in ("NFC", "NFD")]
+    make_folders(tmp_path, [*names, "b.png"], ["b.png", "Café.png"])
+    (line,) = problems(tmp_path, ["Café"], ["b"])
+    assert line.endswith("has its name")
 
 
 def test_numbers_are_levels_where_references_are_no_series(tmp_path):

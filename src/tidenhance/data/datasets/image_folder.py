@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from pathlib import Path
+from unicodedata import normalize
 
 from pydantic import BaseModel, ConfigDict
 
@@ -39,7 +40,8 @@ def load(
     underscore after it, its own name begins with: `bridge.jpg` and `bridge_noise.png` both belong
     to `bridge.png`. The longest such name counts; but beside references `bridge_1` and `bridge_2`,
     `bridge_3_noise.png` belongs to none, not to `bridge`. References that no pattern matches are
-    left out, and so are hidden files, whose names begin with a dot.
+    left out, and so are hidden files, whose names begin with a dot. Names and patterns are compared
+    in Unicode's composed form (NFC), since file systems of Macs may decompose accented letters.
 
     Args:
         root: the folder that holds the two folders.
@@ -62,9 +64,10 @@ def load(
     problems: list[str] = []
     references: dict[str, Path] = {}
     for path in _pictures(folder / reference):
-        if path.stem in references:
-            problems.append(f"{reference}/{path.name}: {references[path.stem].name} has its name")
-        references[path.stem] = path
+        name = _name(path)
+        if name in references:
+            problems.append(f"{reference}/{path.name}: {references[name].name} has its name")
+        references[name] = path
     series: dict[str, list[str]] = {}
     for name in references:
         base, _, number = name.rpartition("_")
@@ -73,9 +76,10 @@ def load(
     split_of: dict[str, Split] = {}
     for split in SPLITS:
         for pattern in splits.of(split):
-            matching = [name for name in references if fnmatchcase(name, pattern)]
+            composed = normalize("NFC", pattern)
+            matching = [name for name in references if fnmatchcase(name, composed)]
             if not matching:
-                hint = did_you_mean(pattern, references)
+                hint = did_you_mean(composed, references)
                 problems.append(f"splits.{split}: no reference matches '{pattern}'.{hint}")
             for name in matching:
                 if split_of.setdefault(name, split) != split:
@@ -86,17 +90,18 @@ def load(
     pairs: Pairs = {split: [] for split in SPLITS}
     named: dict[str, Path] = {}
     for path in _pictures(folder / distorted):
-        if named.setdefault(path.stem, path) != path:
-            problems.append(f"{distorted}/{path.name}: {named[path.stem].name} has its name")
-        owner = _owner(path.stem, references)
+        name = _name(path)
+        if named.setdefault(name, path) != path:
+            problems.append(f"{distorted}/{path.name}: {named[name].name} has its name")
+        owner = _owner(name, references)
         if owner is None:
             problems.append(f"{distorted}/{path.name}: no reference of that name")
-        elif lacking := _lacking(path.stem, owner, series.get(owner, [])):
+        elif lacking := _lacking(name, owner, series.get(owner, [])):
             problems.append(f"{distorted}/{path.name}: {lacking}")
         elif owner in split_of:
             pairs[split_of[owner]].append(
                 Pair(
-                    name=path.stem,
+                    name=name,
                     distorted=path,
                     reference=references[owner],
                     reference_name=owner,
@@ -115,6 +120,10 @@ def _pictures(folder: Path) -> list[Path]:
     if not pictures:
         raise DataError(f"{printable(folder)}: expected pictures in it. Received: none.")
     return pictures
+
+
+def _name(path: Path) -> str:
+    return normalize("NFC", path.stem)
 
 
 def _owner(name: str, references: dict[str, Path]) -> str | None:
