@@ -537,7 +537,7 @@ def synthesise_data(
 
     chosen_types = _numbers(types, tid2013.TYPES, "--types")
     chosen_levels = _numbers(levels, tid2013.LEVELS, "--levels")
-    pictures = synthesis.reference_pictures(references, _size(size))
+    pictures = synthesis.reference_pictures(references, _size(size), chosen_types)
     made = synthesis.synthesise(
         list(pictures.values()),
         out,

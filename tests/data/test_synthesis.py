@@ -16,7 +16,7 @@ from scipy import ndimage
 from skimage.metrics import peak_signal_noise_ratio
 
 from tidenhance import workers
-from tidenhance.data import sample
+from tidenhance.data import distortions, sample
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.synthesis import reference_pictures, synthesise
 from tidenhance.errors import DataError, ImageError, WriteError
@@ -94,8 +94,36 @@ def test_other_numbers_of_photographs_stay_as_they_are(tmp_path, count):
 def test_grey_and_palette_photographs_become_rgb(tmp_path):
     Image.fromarray(photograph(1)).convert("L").save(tmp_path / "grey.png")
     Image.fromarray(photograph(1)).quantize(16).save(tmp_path / "palette.png")
-    pictures = reference_pictures(str(tmp_path), SIZE)
+    pictures = reference_pictures(str(tmp_path), SIZE, types=[17, 19])
     assert {picture.shape for picture in pictures.values()} == {(64, 64, 3)}
+
+
+def test_a_grey_photograph_is_not_for_a_change_of_saturation(tmp_path):
+    Image.fromarray(photograph(1)).convert("L").save(tmp_path / "grey.png")
+    nearly = np.repeat(photograph(2)[..., :1], 3, axis=-1)
+    nearly[40, 40, 2] ^= 1
+    Image.fromarray(nearly).save(tmp_path / "nearly.png")
+    with pytest.raises(DataError) as caught:
+        reference_pictures(str(tmp_path), SIZE)
+    assert str(caught.value).splitlines() == [
+        f"{tmp_path}:",
+        "  grey.png: grey, which type 18 (change of colour saturation) does not change; leave the"
+        " type out of --types, or the photograph",
+    ]
+
+
+def test_only_a_change_of_saturation_leaves_a_grey_picture_as_it_is():
+    grey = np.repeat(photograph(1)[..., :1], 3, axis=-1)
+    unchanged = [
+        number
+        for number, module in distortions.by_number().items()
+        if np.array_equal(module.distort(grey, 1, np.random.default_rng(1)), grey)
+    ]
+    assert unchanged == [18]
+    nearly = grey.copy()
+    nearly[40, 40, 2] ^= 1
+    saturated = distortions.by_number()[18].distort(nearly, 1, np.random.default_rng(1))
+    assert not np.array_equal(saturated, nearly)
 
 
 def test_sample_pictures_are_those_of_scikit_image_and_the_drawn_one():
@@ -388,6 +416,20 @@ def wait_for_pictures(process, root, count=6):
         return len([*root.glob("distorted_images/i*.bmp")]) >= count
 
     wait_until(enough)
+
+
+def test_a_grey_photograph_is_for_the_types_that_change_it(tmp_path):
+    (tmp_path / "photographs").mkdir()
+    Image.fromarray(photograph(1)).convert("L").save(tmp_path / "photographs" / "grey.png")
+    root = tmp_path / "tree"
+    for types, code in (("16,18", 2), ("16", 0)):
+        process = subprocess.run(
+            command(tmp_path / "photographs", root, "--types", types, "--levels", "5"),
+            capture_output=True,
+            text=True,
+        )
+        assert process.returncode == code, process.stderr
+        assert root.exists() == (code == 0)
 
 
 on_linux = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")

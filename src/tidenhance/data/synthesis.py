@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from tidenhance import workers as workers_module
 from tidenhance.data import distortions, sample
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
+from tidenhance.data.distortions import saturation_change
 from tidenhance.data.pairs import files_in, raise_problems, size_of
 from tidenhance.errors import DataError, TidenhanceError, WriteError, printable
 from tidenhance.files import remove_unfinished, write_text
@@ -50,17 +51,21 @@ class Task:
         return tid2013.distorted_name(self.reference, self.type, self.level)
 
 
-def reference_pictures(source: str, size: tuple[int, int] = SIZE) -> dict[str, Pixels]:
+def reference_pictures(
+    source: str, size: tuple[int, int] = SIZE, types: Collection[int] = tid2013.TYPES
+) -> dict[str, Pixels]:
     """Return pristine pictures by name, sorted, each cropped about its centre to `size`.
 
     Args:
         source: a folder of photographs, or `sample` for those inside scikit-image and the drawn
             picture. To 24 photographs from a folder the drawn picture is added as the 25th.
         size: width and height in pixels, at least 64.
+        types: numbers of the distortion types that the pictures are for.
 
     Raises:
         DataError: the folder is missing or empty, holds more than 25 pictures, a picture is
-            smaller than `size`, two are the same once cropped, or `size` is too small.
+            smaller than `size`, two are the same once cropped, one is grey where saturation is to
+            be changed, or `size` is too small.
         ImageError: a picture cannot be read.
     """
     if min(size) < SMALLEST_SIDE:
@@ -84,7 +89,7 @@ def reference_pictures(source: str, size: tuple[int, int] = SIZE) -> dict[str, P
     }
     if len(pictures) == len(tid2013.REFERENCES) - 1:
         pictures["drawn"] = sample.drawn(*size)
-    raise_problems(Path(source), _equal(pictures))
+    raise_problems(Path(source), [*_equal(pictures), *_unchanged(pictures, types)])
     return pictures
 
 
@@ -154,6 +159,19 @@ def _equal(pictures: dict[str, Pixels]) -> Iterator[str]:
         same = first_with.setdefault(pixels.tobytes(), name)
         if same != name:
             yield f"{name}: the same picture as {same}; leave one of them out"
+
+
+def _unchanged(pictures: dict[str, Pixels], types: Collection[int]) -> Iterator[str]:
+    """Yield a line for each picture that a type would leave as it is."""
+    if saturation_change.NUMBER not in types:
+        return
+    for name, pixels in pictures.items():
+        if np.array_equal(pixels, np.broadcast_to(pixels[..., :1], pixels.shape)):
+            yield (
+                f"{name}: grey, which type {saturation_change.NUMBER}"
+                f" ({saturation_change.NAME}) does not change; leave the type out of --types, or"
+                " the photograph"
+            )
 
 
 def _claim(root: Path, references: Sequence[Pixels], seed: int) -> None:
