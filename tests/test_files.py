@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from tidenhance.errors import WriteError
 from tidenhance.files import (
     csv_text,
+    lock,
     new_folder,
     remove_folder,
     remove_unfinished,
@@ -216,3 +218,21 @@ def test_space_that_is_not_there_is_told_at_once(tmp_path):
 def test_csv_has_all_keys_in_the_order_of_first_appearance():
     rows = [{"b": 1, "a": 0.1}, {"a": None, "c": 'x, "y"'}]
     assert csv_text(rows) == 'b,a,c\n1,0.1,\n,,"x, ""y"""\n'
+
+
+def test_a_file_is_locked_once_and_keeps_what_it_holds(tmp_path):
+    path = tmp_path / "log.txt"
+    descriptor = lock(path)
+    path.write_text("kept")
+    with pytest.raises(BlockingIOError):
+        lock(path)
+    os.close(descriptor)
+    os.close(lock(path))
+    assert path.read_text() == "kept"
+
+
+def test_a_file_that_is_removed_while_it_is_locked_is_not_locked(tmp_path, monkeypatch):
+    path = tmp_path / "lock"
+    monkeypatch.setattr(fcntl, "flock", lambda *_: path.unlink())
+    with pytest.raises(BlockingIOError):
+        lock(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import errno
+import fcntl
 import hashlib
 import io
 import os
@@ -116,6 +118,30 @@ def remove_unfinished(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def lock(path: Path) -> int:
+    """Open a file, made if missing, and keep other processes from locking it.
+
+    The system unlocks it when the process ends.
+
+    Returns:
+        its descriptor, which closed unlocks the file.
+
+    Raises:
+        BlockingIOError: another process has locked it.
+        OSError: it cannot be opened for writing, or not be locked.
+    """
+    # Not a folder itself: network file systems lock only files that are open for writing.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(descriptor).st_nlink == 0:
+            raise BlockingIOError(errno.EWOULDBLOCK, "removed by the process that had locked it")
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def reserve(path: Path, size: int) -> None:

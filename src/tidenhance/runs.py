@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tidenhance.errors import ConfigError, RunError, WriteError, did_you_mean, printable
-from tidenhance.files import csv_text, new_folder, sha256, write_text
+from tidenhance.files import csv_text, lock, new_folder, sha256, write_text
 
 if TYPE_CHECKING:
     from tidenhance.config import Config
@@ -106,15 +106,12 @@ def locked(run: Path) -> Iterator[None]:
         RunError: another process is training it, or it cannot be locked.
     """
     try:
-        # Not the folder itself: network file systems lock only files that are open for writing.
-        descriptor = os.open(run / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        descriptor = lock(run / LOG)
+    except BlockingIOError as error:
+        raise RunError(f"{run}: another process is training this run.") from error
     except OSError as error:
         raise RunError(f"{run / LOG}: cannot be written: {error.strerror}.") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise RunError(f"{run}: another process is training this run.") from error
         yield
     finally:
         os.close(descriptor)

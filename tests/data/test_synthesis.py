@@ -320,6 +320,35 @@ def test_goes_on_where_even_the_record_is_missing(made, tmp_path, references):
     assert contents(tmp_path) == contents(made)
 
 
+def test_a_second_call_at_once_is_refused(made, references, tmp_path):
+    first = synthesise(references, tmp_path, workers=1, **CHEAP)
+    next(first)
+    unfinished = tmp_path / "distorted_images" / ".unfinished-of-the-first.bmp"
+    unfinished.touch()
+    before = contents(tmp_path)
+    with pytest.raises(DataError) as caught:
+        synthesised(references, tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: another process is writing there. Wait for it, or give another --out."
+    )
+    assert contents(tmp_path) == before
+    unfinished.unlink()
+    list(first)
+    assert contents(tmp_path) == contents(made)
+
+
+def test_a_lock_that_a_killed_call_has_left_is_taken_over(made, references, tmp_path):
+    (tmp_path / ".lock").touch()
+    synthesised(references, tmp_path)
+    assert contents(tmp_path) == contents(made)
+
+
+def test_a_tree_that_cannot_be_locked_is_one_error(references, tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(WriteError, match=r"\.lock: cannot be written: Is a directory"):
+        synthesised(references, tmp_path)
+
+
 def test_refuses_other_references_and_another_seed(made, tree, references):
     with pytest.raises(DataError, match=r"made with the seed 3\. Received: 4"):
         synthesised(references, tree, seed=4)

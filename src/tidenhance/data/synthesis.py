@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Collection, Generator, Iterator, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,13 +25,14 @@ from tidenhance.data.datasets import tid2013
 from tidenhance.data.distortions import saturation_change
 from tidenhance.data.pairs import files_in, raise_problems, size_of
 from tidenhance.errors import DataError, TidenhanceError, WriteError, printable
-from tidenhance.files import remove_unfinished, write_text
+from tidenhance.files import lock, remove_unfinished, write_text
 
 Pixels = NDArray[np.uint8]
 
 SIZE = (512, 384)
 SMALLEST_SIDE = 64
 RECORD = "synthesis.json"
+LOCK = ".lock"
 METRICS_FOLDER = "metrics_values"
 PSNRC_FILE = "PSNRc.txt"
 FOLDERS = (tid2013.REFERENCE_FOLDER, tid2013.DISTORTED_FOLDER, METRICS_FOLDER)
@@ -116,30 +119,32 @@ def synthesise(
         workers: processes.
 
     Raises:
-        DataError: `root` holds something else.
+        DataError: `root` holds something else, or another process is writing there.
         WriteError: a file cannot be written.
         TidenhanceError: a worker process was killed.
     """
-    _claim(root, references, seed)
-    for folder in FOLDERS:
-        _make_folder(root / folder)
-    for part in ("", *FOLDERS):
-        remove_unfinished(root / part)
-    for number, pixels in enumerate(references, start=1):
-        images.write_rgb(_reference_path(root, number), pixels)
-    tasks = [
-        Task(root, seed, reference, distortion, level)
-        for reference in range(1, len(references) + 1)
-        for distortion in sorted(set(types))
-        for level in sorted(set(levels))
-    ]
-    missing = [task for task in tasks if not _distorted_path(task).is_file()]
-    done = len(tasks) - len(missing)
-    yield done, len(tasks)
-    for _ in _make_all(missing, workers):
-        done += 1
+    _make_folder(root)
+    with _locked(root):
+        _claim(root, references, seed)
+        for folder in FOLDERS:
+            _make_folder(root / folder)
+        for part in ("", *FOLDERS):
+            remove_unfinished(root / part)
+        for number, pixels in enumerate(references, start=1):
+            images.write_rgb(_reference_path(root, number), pixels)
+        tasks = [
+            Task(root, seed, reference, distortion, level)
+            for reference in range(1, len(references) + 1)
+            for distortion in sorted(set(types))
+            for level in sorted(set(levels))
+        ]
+        missing = [task for task in tasks if not _distorted_path(task).is_file()]
+        done = len(tasks) - len(missing)
         yield done, len(tasks)
-    _write_psnrc(root, len(references))
+        for _ in _make_all(missing, workers):
+            done += 1
+            yield done, len(tasks)
+        _write_psnrc(root, len(references))
 
 
 def _crop(pixels: Pixels, size: tuple[int, int], name: str) -> Pixels:
@@ -150,6 +155,26 @@ def _crop(pixels: Pixels, size: tuple[int, int], name: str) -> Pixels:
             f"{name}: expected at least {width} x {height}. Received: {size_of(pixels)}."
         )
     return pixels[top : top + height, left : left + width]
+
+
+@contextmanager
+def _locked(root: Path) -> Iterator[None]:
+    """Keep other processes from writing to a tree, and from removing what is unfinished in it."""
+    path = root / LOCK
+    try:
+        descriptor = lock(path)
+    except BlockingIOError as error:
+        raise DataError(
+            f"{printable(root)}: another process is writing there. Wait for it, or give another"
+            " --out."
+        ) from error
+    except OSError as error:
+        raise WriteError(f"{printable(path)}: cannot be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def _equal(pictures: dict[str, Pixels]) -> Iterator[str]:
@@ -179,7 +204,6 @@ def _claim(root: Path, references: Sequence[Pixels], seed: int) -> None:
     digests = [hashlib.sha256(pixels.tobytes()).hexdigest() for pixels in references]
     record = {"seed": seed, "references_sha256": digests}
     path = root / RECORD
-    _make_folder(root)
     if path.is_file():
         found = _read_record(path)
         if found != record:
