@@ -775,6 +775,20 @@ def test_enhance_works_without_any_run(tool, tmp_path):
     assert after < before / 4
 
 
+def test_enhance_says_what_of_a_folder_it_leaves_out(tool, tmp_path):
+    (tmp_path / "holiday" / "day2").mkdir(parents=True)
+    Image.new("RGB", (30, 30), "white").save("holiday/a.jfif", "JPEG")
+    for name in ("b.heic", "c.HEIC", "notes"):
+        (tmp_path / "holiday" / name).touch()
+    ended = tool("enhance", "holiday", "--json")
+    assert ended.code == 0
+    assert "left out of folders, as not pictures: 4 (.heic)\n" in ended.err
+    result = json.loads(ended.out)
+    assert [one["output"] for one in result["pictures"]] == ["holiday/a_enhanced.jfif"]
+    names = ("b.heic", "c.HEIC", "day2", "notes")
+    assert result["left_out"] == [f"holiday/{name}" for name in names]
+
+
 def test_a_model_that_comes_with_the_tool_is_taken_by_name(tool, tmp_path):
     [name, *_] = runs.shipped_models()
     Image.new("RGB", (30, 30), "white").save("photo.png")

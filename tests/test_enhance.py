@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from tidenhance.enhance import enhance, enhance_picture, find_pictures, output_path, plan
+from tidenhance.enhance import (
+    enhance,
+    enhance_picture,
+    find_pictures,
+    left_out,
+    output_path,
+    plan,
+)
 from tidenhance.errors import ImageError, TidenhanceError, UserInputError, WriteError
 from tidenhance.forward_tensorflow import forward
 from tidenhance.inference import Network
@@ -162,6 +169,16 @@ def test_a_network_that_fails_names_the_picture(tmp_path):
     assert not (tmp_path / "c.png").exists()
 
 
+def test_memory_that_does_not_suffice_names_the_way_out(tmp_path):
+    def exhausted(_):
+        raise MemoryError
+
+    narrow = Network(exhausted, size_multiple=1, receptive_field=3, is_global=False)
+    message = r"a\.png: The memory does not suffice .* at once\. Choose a smaller --tile\.$"
+    with pytest.raises(TidenhanceError, match=message):
+        enhance_picture(save(tmp_path / "a.png"), tmp_path / "c.png", network=narrow)
+
+
 def test_results_are_named_after_their_sources():
     assert output_path(Path("a/b.PNG")) == Path("a/b_enhanced.PNG")
     assert output_path(Path("a/b.c.tif"), Path("d")) == Path("d/b.c_enhanced.tif")
@@ -178,6 +195,8 @@ def test_a_folder_stands_for_its_pictures(tmp_path):
     given = [tmp_path / "c_enhanced.png", tmp_path, tmp_path / "deeper" / ".." / "a.jpg"]
     found = find_pictures(given)
     assert [p.name for p in found] == ["c_enhanced.png", "a.jpg", "b.PNG"]
+    assert left_out(given) == [tmp_path / "deeper", tmp_path / "notes.txt"]
+    assert left_out([tmp_path / "notes.txt", tmp_path / "deeper"]) == []
 
 
 def test_missing_inputs_are_listed_with_the_nearest_name(tmp_path):

@@ -59,7 +59,9 @@ def stored(path: Path) -> Image.Image:
         return image
 
 
-def png(width: int, height: int, bits: int, colour_type: int, data: bytes) -> bytes:
+def png(
+    width: int, height: int, bits: int, colour_type: int, data: bytes, transparent: bytes = b""
+) -> bytes:
     def chunk(name: bytes, content: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(name + content))
         return struct.pack(">I", len(content)) + name + content + check
@@ -68,6 +70,7 @@ def png(width: int, height: int, bits: int, colour_type: int, data: bytes) -> by
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
+        + (chunk(b"tRNS", transparent) if transparent else b"")
         + chunk(b"IDAT", zlib.compress(data))
         + chunk(b"IEND", b"")
     )
@@ -276,9 +279,10 @@ def test_a_resolution_that_is_not_told_is_not_invented(tmp_path):
     assert read_picture(path).dpi is None
 
 
+@pytest.mark.parametrize("ending", [".jpg", ".tif"])
 @pytest.mark.parametrize(("orientation", "expected"), [(3, (72, 300)), (6, (300, 72))])
-def test_resolution_is_turned_with_the_picture(tmp_path, orientation, expected):
-    path = tmp_path / "x.jpg"
+def test_resolution_is_turned_with_the_picture(tmp_path, orientation, expected, ending):
+    path = tmp_path / f"x{ending}"
     exif = Image.Exif()
     exif[274] = orientation
     Image.fromarray(noise(8, 16, 3)).save(path, dpi=(72, 300), exif=exif)
@@ -381,6 +385,28 @@ def test_a_palette_of_greys_is_grey(tmp_path):
     image.save(path)
     assert read_picture(path).grey
     assert read_picture(path).pixels.tolist() == [[[7] * 3, [200] * 3]]
+
+
+def test_a_palette_of_greys_keeps_a_profile_of_colours(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([7, 7, 7, 200, 200, 200])
+    image.putdata([0, 1])
+    image.save(tmp_path / "x.png", icc_profile=SRGB)
+    write_picture(tmp_path / "y.png", read_picture(tmp_path / "x.png"))
+    assert stored(tmp_path / "y.png").info["icc_profile"] == SRGB
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_transparent_grey_of_few_bits_becomes_alpha(tmp_path, bits):
+    """A row of black and white, of which white is transparent."""
+    white = 2**bits - 1
+    row = bytes([0, white] if bits == 8 else [white << 8 - 2 * bits])
+    path = tmp_path / "x.png"
+    transparent = struct.pack(">H", white)
+    path.write_bytes(png(2, 1, bits, 0, b"\0" + row, transparent))
+    picture = read_picture(path)
+    assert picture.pixels[0, :, 0].tolist() == [0, 255]
+    assert picture.alpha.tolist() == [[255, 0]]
 
 
 def test_a_transparent_colour_becomes_alpha(tmp_path):

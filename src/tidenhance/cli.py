@@ -300,6 +300,11 @@ def enhance(
     from tidenhance import enhance as enhancing
 
     jobs = enhancing.plan(inputs, out)
+    left_out = enhancing.left_out(inputs)
+    if left_out:
+        endings = ", ".join(sorted({path.suffix.lower() for path in left_out} - {""}))
+        shown = f" ({printable(endings)})" if endings else ""
+        typer.echo(f"left out of folders, as not pictures: {len(left_out)}{shown}", err=True)
     path = _run_for_pictures(run, runs)
     enhance_one = partial(
         enhancing.enhance_picture,
@@ -320,7 +325,9 @@ def enhance(
             if not as_json:
                 typer.echo(printable(result))
     if as_json:
-        _print_json({"run": str(path), "pictures": listed})
+        _print_json(
+            {"run": str(path), "pictures": listed, "left_out": [str(one) for one in left_out]}
+        )
     raise typer.Exit(worst)
 
 

@@ -66,6 +66,15 @@ def find_pictures(inputs: Sequence[Path]) -> list[Path]:
     return list(pictures.values())
 
 
+def left_out(inputs: Sequence[Path]) -> list[Path]:
+    """Return what the folders among the inputs hold beside pictures, sorted by name.
+
+    But for hidden files, and what `enhance` itself has made.
+    """
+    found = [inside for path in inputs if path.is_dir() for inside in sorted(path.iterdir())]
+    return [path for path in found if not (_is_source(path) or _is_ours_or_hidden(path))]
+
+
 def output_path(source: Path, out: Path | None = None, *, out_is_file: bool = False) -> Path:
     """Return where a picture's restoration goes: NAME_enhanced.EXT, beside the source or in `out`.
 
@@ -180,7 +189,8 @@ def enhance_picture(
     try:
         restored = _restore(network, pixels, tile)
     except TidenhanceError as error:
-        raise TidenhanceError(f"{printable(source)}: {error}") from error
+        advice = " Choose a smaller --tile." if isinstance(error.__cause__, MemoryError) else ""
+        raise TidenhanceError(f"{printable(source)}: {error}{advice}") from error
     grey = picture.grey or network.input_shape[-1] == 1
     write_picture(target, dataclasses.replace(picture, pixels=restored, grey=grey))
 
@@ -225,9 +235,11 @@ def _real(path: Path) -> Path:
 
 
 def _is_source(path: Path) -> bool:
-    is_result = path.stem.endswith(SUFFIX)
-    is_hidden = path.name.startswith(".")
-    return is_picture_name(path) and not is_result and not is_hidden and not path.is_dir()
+    return is_picture_name(path) and not _is_ours_or_hidden(path) and not path.is_dir()
+
+
+def _is_ours_or_hidden(path: Path) -> bool:
+    return path.stem.endswith(SUFFIX) or path.name.startswith(".")
 
 
 def _is_result_file(out: Path, inputs: Sequence[Path]) -> bool:

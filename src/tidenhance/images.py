@@ -34,6 +34,8 @@ FORMAT_OF_ENDING = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".webp": "WEBP",
@@ -363,9 +365,14 @@ def _has_deep_channels(picture: Image.Image) -> bool:
 
 
 def _decode(opened: Image.Image) -> Picture:
-    opened.load()
-    icc_profile = opened.info.get("icc_profile")
+    # Before `load`, which turns a TIFF and forgets how it lay.
     dpi = _dpi(opened)
+    modes = [str(tile.args) for tile in opened.tile]  # type: ignore[attr-defined]
+    opened.load()
+    if "transparency" in opened.info and modes in (["L;2"], ["L;4"]):
+        # Pillow scales the pixels, but not the value that is transparent.
+        opened.info["transparency"] *= 255 // (3 if modes == ["L;2"] else 15)
+    icc_profile = opened.info.get("icc_profile")
     exif = _exif_bytes(opened)
     _turn_upright(opened)
 
@@ -383,11 +390,12 @@ def _decode(opened: Image.Image) -> Picture:
     alpha = channels[..., -1].copy() if has_alpha else None
     colours = channels[..., :-1] if has_alpha else channels
     pixels = np.repeat(colours, 3, axis=-1) if grey else np.ascontiguousarray(colours)
-    if opened.mode in ("P", "PA"):
-        grey = bool((pixels == pixels[..., :1]).all())
-    elif opened.format == "WEBP":
-        # WebP has no grey mode, and its lossy coding moves the channels apart by up to 1.
-        grey = bool((np.ptp(pixels, axis=-1) <= 1).all())
+    if icc_profile is None or _space(icc_profile) != b"RGB ":
+        if opened.mode in ("P", "PA"):
+            grey = bool((pixels == pixels[..., :1]).all())
+        elif opened.format == "WEBP":
+            # WebP has no grey mode, and its lossy coding moves the channels apart by up to 1.
+            grey = bool((np.ptp(pixels, axis=-1) <= 1).all())
     return Picture(pixels, alpha, grey, icc_profile, exif, dpi)
 
 
@@ -470,7 +478,12 @@ def _encodable(picture: Picture, file_format: str) -> Image.Image:
 
 
 def _profile_for(image: Image.Image, picture: Picture) -> bytes | None:
-    """Return the picture's profile if its header (ICC.1:2022, 7.2.8) names the image's space."""
+    """Return the picture's profile if it is of the image's space."""
     space = b"GRAY" if image.mode in ("L", "LA") else b"RGB "
     profile = picture.icc_profile
-    return profile if profile is not None and profile[16:20] == space else None
+    return profile if profile is not None and _space(profile) == space else None
+
+
+def _space(profile: bytes) -> bytes:
+    """Return the colour space that a profile's header (ICC.1:2022, 7.2.8) names."""
+    return profile[16:20]

@@ -238,8 +238,7 @@ def _memory_enough_for(height: int, width: int) -> Iterator[None]:
         yield
     except MemoryError as error:
         raise TidenhanceError(
-            f"The memory does not suffice to restore {width} x {height} pixels at once. "
-            "Choose a smaller tile."
+            f"The memory does not suffice to restore {width} x {height} pixels at once."
         ) from error
 
 
