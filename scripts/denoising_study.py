@@ -27,9 +27,9 @@ import numpy as np
 from matplotlib import pyplot
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
-from scipy import ndimage, stats
+from scipy import ndimage
 
-from tidenhance import comparison, enhance, forward_tensorflow, images, inference, runs
+from tidenhance import comparison, enhance, forward_tensorflow, images, inference, runs, scores
 from tidenhance.data.datasets import mnist_noise
 from tidenhance.data.pairs import Pairs
 from tidenhance.errors import TidenhanceError
@@ -219,14 +219,6 @@ def sets(load: Callable[[int], Pairs]) -> dict[str, tuple[Floats, Floats, NDArra
     return {name: stacked(pairs) for name, pairs in chosen.items()}
 
 
-def difference(first: NDArray[np.floating], second: NDArray[np.floating]) -> dict[str, float]:
-    """Return the mean of paired differences and its 95 % interval of Student's t (1908)."""
-    differences = first - second
-    half = stats.sem(differences) * stats.t.ppf(0.975, len(differences) - 1)
-    mean = float(differences.mean())
-    return {"mean": mean, "low": mean - float(half), "high": mean + float(half)}
-
-
 def restored_outside(
     label: str, network: inference.Network, outside: Sequence[Outside], folder: Path
 ) -> Floats:
@@ -340,7 +332,9 @@ def main() -> None:
             "first": first,
             "second": second,
             "on": on,
-            "psnr": difference(table[first][on]["each_psnr"], table[second][on]["each_psnr"]),
+            "psnr": scores.mean_and_interval(
+                table[first][on]["each_psnr"] - table[second][on]["each_psnr"]
+            ),
             "accuracy": table[first][on]["accuracy"] - table[second][on]["accuracy"],
         }
         for first, second in (

@@ -44,6 +44,7 @@ from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import Split
 from tidenhance.errors import TidenhanceError
 from tidenhance.files import new_folder, write_text
+from tidenhance.scores import differences
 
 OUT = Path("restoration-study")
 
@@ -430,18 +431,22 @@ def roughness(losses: Sequence[float]) -> float:
 def article_tables(scores: dict[str, dict[str, Any]]) -> str:
     """Return the tables of the article protocol as Markdown."""
     lines = []
+    first = next(iter(scores))
     for split in SPLITS:
         lines += [
             f"### {split}",
             "",
             "| network | parameters | steps | PSNR in | PSNR out | gain, 95 % interval"
-            " | SSIM in | SSIM out | MSE in | MSE out |",
-            "|---|---:|---:|---:|---:|---|---:|---:|---:|---:|",
+            f" | SSIM in | SSIM out | MSE in | MSE out | difference in PSNR to {first}, 95 %"
+            " interval |",
+            "|---|---:|---:|---:|---:|---|---:|---:|---:|---:|---|",
         ]
         for name, entry in scores.items():
+            to_first = differences(entry[split], scores[first][split])["psnr"]
             lines.append(
                 f"| {name} | {entry['parameters']:,} | {entry['steps']:,}"
-                f" | {figures(entry[split])} |"
+                f" | {figures(entry[split])} | {'–' if name == first else with_interval(to_first)}"
+                " |"
             )
         by_type = {name: entry[split]["per_type"] for name, entry in scores.items()}
         lines += [
@@ -504,12 +509,15 @@ def draw_curves(path: Path, scores: dict[str, dict[str, Any]]) -> None:
 
 
 def figures(entry: dict[str, Any]) -> str:
-    before, gain = entry["identity"], entry["gain"]["psnr"]
+    before = entry["identity"]
     return (
-        f"{before['psnr']:.2f} | {entry['psnr']:.2f} | {gain['mean']:+.2f} ({gain['low']:+.2f} to"
-        f" {gain['high']:+.2f}) | {before['ssim']:.3f} | {entry['ssim']:.3f} | {before['mse']:.5f}"
-        f" | {entry['mse']:.5f}"
+        f"{before['psnr']:.2f} | {entry['psnr']:.2f} | {with_interval(entry['gain']['psnr'])}"
+        f" | {before['ssim']:.3f} | {entry['ssim']:.3f} | {before['mse']:.5f} | {entry['mse']:.5f}"
     )
+
+
+def with_interval(gain: dict[str, Any]) -> str:
+    return f"{gain['mean']:+.2f} ({gain['low']:+.2f} to {gain['high']:+.2f})"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -530,7 +530,11 @@ def test_runs_on_other_data_are_not_printed_beside_each_other(
     )
     both = [str(soft_copy), str(bright_run)]
     ended = tool("eval", *both, "--json")
-    assert [entry["run"] for entry in json.loads(ended.out)] == [soft_copy.name, bright_run.name]
+    first, second = json.loads(ended.out)
+    assert [first["run"], second["run"]] == [soft_copy.name, bright_run.name]
+    assert "difference_to_first" not in first
+    difference = second["gain"]["psnr"]["mean"] - first["gain"]["psnr"]["mean"]
+    assert second["difference_to_first"]["psnr"]["mean"] == pytest.approx(difference)
     found = runs.read_json(soft_copy / "scores.json") | {"data_fingerprint": "beef"}
     (soft_copy / "scores.json").write_text(json.dumps(found))
     ended = tool("eval", *both)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy import stats
 
 from tidenhance import report
 from tidenhance.errors import RunError, WriteError
@@ -29,6 +30,23 @@ def test_csv_has_a_row_a_method_with_the_scores_as_they_are(
     assert float(rows[2]["gain_psnr_low"]) == written["gain"]["psnr"]["low"]
     assert float(rows[0]["mse"]) == written["identity"]["mse"]
     assert rows[2]["parameters"] == str(50 * 896 + 867)
+    assert {rows[n]["difference_psnr"] for n in (0, 1)} == {""}
+    for row in rows[2:]:
+        for metric in ("psnr", "mse"):
+            difference = float(row[f"gain_{metric}"]) - float(rows[1][f"gain_{metric}"])
+            assert float(row[f"difference_{metric}"]) == pytest.approx(difference, abs=1e-12)
+    each = [
+        [entry["gain"]["psnr"]["mean"] for entry in scored["per_reference"].values()]
+        for scored in (written, json.loads((soft_run / "scores.json").read_text()))
+    ]
+    expected = stats.ttest_rel(*each).confidence_interval(0.95)
+    interval = float(rows[2]["difference_psnr_low"]), float(rows[2]["difference_psnr_high"])
+    assert interval == pytest.approx((expected.low, expected.high))
+    shown = " to ".join(f"{bound:+.2f}".replace("-", "−") for bound in interval)
+    report.write([soft_run, bright_run], tmp_path / "out.md", file_format="markdown")
+    text = (tmp_path / "out.md").read_text()
+    assert "| difference in PSNR to soft (95 % interval) |" in text
+    assert f"({shown}) |" in next(line for line in text.splitlines() if "| bright |" in line)
     assert rows[3]["parameters"] == ""
 
 

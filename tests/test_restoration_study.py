@@ -219,6 +219,24 @@ def test_findings_of_what_was_scored_on_the_test_split_only(script):
     assert line in script.findings_tables(scores)
 
 
+def test_networks_are_compared_with_the_first_in_pairs_of_references(script):
+    def entry(*gains):
+        groups = {
+            f"i{n}": {"gain": {"psnr": {"mean": gain}}} for n, gain in enumerate(gains, start=16)
+        }
+        figures = {"psnr": 22.0, "ssim": 0.7, "mse": 0.005}
+        gain = {"psnr": {"mean": 2.0, "low": 1.0, "high": 3.0}}
+        split = figures | {"identity": figures, "gain": gain, "per_type": {}}
+        split |= {"per_reference": groups}
+        return {"parameters": 1234, "steps": 90, "test": split, "val": split}
+
+    tables = script.article_tables({"one": entry(1.0, 3.0), "two": entry(2.0, 4.2)})
+    assert tables.count("| difference in PSNR to one, 95 % interval |") == 2
+    # By hand: t of 1 degree of freedom is 12.706, the standard error 0.1.
+    assert tables.count(" | +1.10 (-0.17 to +2.37) |\n") == 2
+    assert tables.count(" | 0.00500 | – |\n") == 2
+
+
 def test_roughness_by_hand(script):
     assert script.roughness([8, 4, 2, 1]) == pytest.approx(0, abs=1e-12)
     # The second lies a factor of 2 above its neighbours, the third a factor of 2 below.

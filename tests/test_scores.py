@@ -74,6 +74,34 @@ def test_pairs_without_types_have_no_groups_of_them() -> None:
     assert set(found["per_reference"]) == {"a", "b", "c"}
 
 
+def test_two_results_are_compared_in_pairs_of_references() -> None:
+    """By hand and by SciPy: every reference is better by about 1 dB, whatever its own gain is."""
+    better = {"a1": 1.0, "a2": 1.4, "b1": 0.9, "b2": 0.7, "c1": 1.1, "c2": 0.9}
+    other = [{**r, "psnr": r["psnr"] + better[r["name"]], "mse": r["mse"] / 2} for r in ROWS]
+    first, second = (scores.aggregate(rows, BETTER) for rows in (ROWS, other))
+    found = scores.differences(second, first)
+    assert set(found) == set(BETTER)
+    expected = stats.ttest_rel([25.2, 25.8, 24], [24, 25, 23]).confidence_interval(0.95)
+    psnr = found["psnr"]
+    assert psnr["mean"] == pytest.approx(1.0)
+    assert (psnr["low"], psnr["high"]) == pytest.approx((expected.low, expected.high))
+    assert psnr["references"] == 3
+    # Marginal intervals overlap widely, and yet the difference's leaves 0 out.
+    assert first["gain"]["psnr"]["high"] > second["gain"]["psnr"]["mean"]
+    assert psnr["low"] > 0
+    assert found["mse"]["mean"] == pytest.approx(np.mean([r["mse"] for r in ROWS]) / 2)
+    reverse = scores.differences(first, second)["psnr"]
+    assert (reverse["low"], reverse["high"]) == pytest.approx((-psnr["high"], -psnr["low"]))
+
+
+def test_a_difference_is_of_the_same_references_or_not_there() -> None:
+    whole, part = scores.aggregate(ROWS, BETTER), scores.aggregate(ROWS[:4], BETTER)
+    assert scores.differences(whole, part) == {}
+    one = scores.aggregate(ROWS[:2], BETTER)
+    alone = {"mean": 0.0, "low": None, "high": None, "references": 1}
+    assert scores.differences(one, one)["psnr"] == alone
+
+
 def test_only_results_on_the_same_pairs_are_compared() -> None:
     one = {
         "split": "val",

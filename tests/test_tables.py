@@ -35,6 +35,9 @@ RESULT = {
 }
 
 
+BETTER = (("i21", 1.0), ("i22", 1.2))
+
+
 def lines(capsys: Any) -> list[str]:
     return [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
 
@@ -43,10 +46,14 @@ def test_scores_of_a_run_and_a_baseline(capsys):
     tables.print_scores({"[red]x[/b]": RESULT})
     found = lines(capsys)
     assert found[0].startswith("val; pairs 2, references 2; [0, 1]; 8 bits")
-    assert "doing nothing 20.10 dB – – – – 0.00967 0.0612 –" in found
+    assert "doing nothing 20.10 dB – – – – – 0.00967 0.0612 –" in found
     figures = "– 0.7123 – 0.00520 0.0490 1.500"
-    assert f"[red]x[/b] 22.34 dB +2.25 dB [+1.50, +3.00] {figures}" in found
-    assert f"nlm 22.34 dB -0.50 dB {figures}" in found
+    assert f"[red]x[/b] 22.34 dB +2.25 dB [+1.50, +3.00] – {figures}" in found
+    tables.print_scores({"[red]x[/b]": {**RESULT, "baselines": {}}})
+    alone = lines(capsys)
+    assert f"[red]x[/b] 22.34 dB +2.25 dB [+1.50, +3.00] {figures}" in alone
+    assert not any("to first" in line for line in alone)
+    assert f"nlm 22.34 dB -0.50 dB +0.00 dB [+0.00, +0.00] {figures}" in found
 
 
 def test_scores_by_type_and_reference_but_not_by_the_only_level(capsys):
@@ -59,9 +66,15 @@ def test_scores_by_type_and_reference_but_not_by_the_only_level(capsys):
 
 
 def test_several_runs_stand_beside_each_other(capsys):
-    tables.print_scores({"[red]x[/b]": RESULT, "second": {**RESULT, "psnr": 23.0}})
+    better = {name: {**FIGURES, "gain": {"psnr": {"mean": 2.245 + gain}}} for name, gain in BETTER}
+    second = {**RESULT, "psnr": 23.0, "per_reference": better}
+    tables.print_scores({"[red]x[/b]": RESULT, "second": second})
     found = lines(capsys)
-    assert any(line.startswith("second 23.00 dB +2.25 dB") for line in found)
+    # By hand: t of 1 degree of freedom is 12.706, the standard error 0.1.
+    paired = "+1.10 dB [-0.17, +2.37]"
+    wanted = f"second 23.00 dB +2.25 dB [+1.50, +3.00] {paired}"
+    assert any(line.startswith(wanted) for line in found)
+    assert any("PSNR is better than that of [red]x[/b], in pairs" in line for line in found)
     assert "10 JPEG 2 20.10 22.34 (+2.25) 22.34 (+2.25) 22.34 (+2.25)" in found
 
 

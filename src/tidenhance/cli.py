@@ -259,7 +259,11 @@ def evaluate(
         results[path.name if is_only else str(path)] = result
     scores.check_comparable(results)
     if as_json:
-        listed = list(results.values())
+        first, *others = results.values()
+        compared = [
+            result | {"difference_to_first": scores.differences(result, first)} for result in others
+        ]
+        listed = [first, *compared]
         typer.echo(scores.to_json(listed[0] if len(listed) == 1 else listed), nl=False)
         return
     tables.print_scores(results)

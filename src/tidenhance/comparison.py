@@ -15,7 +15,7 @@ from tidenhance import config as config_module
 from tidenhance import runs
 from tidenhance.data.pairs import Split
 from tidenhance.errors import ConfigError, RunError
-from tidenhance.scores import check_comparable
+from tidenhance.scores import check_comparable, differences
 
 _KNOWN_METRICS = ("psnr", "psnr_y", "ssim", "ssim_y", "ms_ssim")
 
@@ -226,6 +226,18 @@ def methods(compared: Sequence[Run]) -> list[Method]:
     return [Method(run.label, "network", run.scores, run) for run in compared] + list(
         baselines.values()
     )
+
+
+def differences_to_first(method: Method, compared: Sequence[Run]) -> dict[str, Gain]:
+    """Return by how much each metric of a method is better than the first run's, in pairs.
+
+    Empty for the first run itself, and where the method was not scored by reference.
+    """
+    first = compared[0].scores
+    if method.result is first:
+        return {}
+    result, other = (x.model_dump(include={"per_reference"}) for x in (method.result, first))
+    return {name: Gain(**gain) for name, gain in differences(result, other).items()}
 
 
 def metrics(compared: Sequence[Run]) -> list[str]:

@@ -55,7 +55,10 @@ def write(
 
 
 def as_csv(compared: Sequence[Run]) -> str:
-    """Return a row for doing nothing, a row a run and a row a baseline, figures unrounded."""
+    """Return a row for doing nothing, a row a run and a row a baseline, figures unrounded.
+
+    Differences are to the first run, over references in pairs.
+    """
     first = compared[0].scores
     metrics = comparison.metrics(compared)
     common = {
@@ -68,6 +71,7 @@ def as_csv(compared: Sequence[Run]) -> str:
     rows: list[dict[str, Any]] = []
     for method in comparison.methods(compared):
         network = method.run.network if method.kind == "network" else None
+        differences = comparison.differences_to_first(method, compared)
         row = {
             "kind": method.kind,
             "name": method.label,
@@ -85,6 +89,10 @@ def as_csv(compared: Sequence[Run]) -> str:
             row[f"gain_{name}"] = gain and gain.mean
             row[f"gain_{name}_low"] = gain and gain.low
             row[f"gain_{name}_high"] = gain and gain.high
+            difference = differences.get(name)
+            row[f"difference_{name}"] = difference and difference.mean
+            row[f"difference_{name}_low"] = difference and difference.low
+            row[f"difference_{name}_high"] = difference and difference.high
         rows.append(row)
     nothing = {"kind": "nothing", "name": "doing nothing", **common} | {
         name: first.identity.get(name) for name in metrics

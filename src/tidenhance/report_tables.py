@@ -45,18 +45,26 @@ def comparison_table(compared: Sequence[Run]) -> tuple[list[str], Cells]:
     """Return heading and rows of the table of methods, doing nothing first."""
     metrics = comparison.metrics(compared)
     with_gain = [name for name in ("psnr", "ssim") if name in metrics]
+    methods = comparison.methods(compared)
+    with_difference = ["psnr"] if len(methods) > 1 else []
     heading = ["method", "parameters", "multiply-adds", "seconds a picture"]
     for name in metrics:
         heading.append(titled(name))
         heading += [f"gain in {TITLES[name]} (95 % interval)"] if name in with_gain else []
+        heading += (
+            [f"difference in {TITLES[name]} to {compared[0].label} (95 % interval)"]
+            if name in with_difference
+            else []
+        )
     nothing = compared[0].scores.identity
     rows = [["doing nothing", "–", "–", "–"]]
     for name in metrics:
         rows[0].append(number(nothing.get(name), name))
-        rows[0] += ["–"] if name in with_gain else []
-    for method in comparison.methods(compared):
+        rows[0] += ["–"] * ((name in with_gain) + (name in with_difference))
+    for method in methods:
         network = method.run.network if method.kind == "network" else None
         seconds = method.result.seconds_per_picture
+        differences = comparison.differences_to_first(method, compared)
         row = [
             method.label,
             f"{network.parameters:,}" if network else "–",
@@ -68,6 +76,11 @@ def comparison_table(compared: Sequence[Run]) -> tuple[list[str], Cells]:
             row += (
                 [gain_text(method.result.gain.get(name), name, interval=True)]
                 if name in with_gain
+                else []
+            )
+            row += (
+                [gain_text(differences.get(name), name, interval=True)]
+                if name in with_difference
                 else []
             )
         rows.append(row)
@@ -209,6 +222,15 @@ def conventions(compared: Sequence[Run]) -> list[str]:
             else ["gain: by how much a mean is better than doing nothing's on the same pairs"]
         ),
         "Positive gains are better, also those of errors.",
+        *(
+            []
+            if len(comparison.methods(compared)) == 1
+            else [
+                f"difference to {compared[0].label}: of the gains on each reference, so in pairs;"
+                " mean over references, positive where better. Whether two methods differ is seen"
+                " from its interval, not from whether those of their gains overlap."
+            ]
+        ),
         f"n = {references}: the references. Intervals are over them, not over pairs, since the"
         " pairs of one reference are not independent.",
         "multiply-adds: of convolutions and dense layers, for one picture of the size given.",

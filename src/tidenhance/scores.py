@@ -51,6 +51,45 @@ def aggregate(rows: Sequence[Row], higher_is_better: Mapping[str, bool]) -> dict
     }
 
 
+def mean_and_interval(values: Sequence[float]) -> dict[str, float | None]:
+    """Return `mean`, and `low` and `high`, the 95 % interval of Student's t (1908) about it.
+
+    Args:
+        values: independent of each other; of a single one there is no interval, but None.
+    """
+    mean, low, high = float(np.mean(values)), None, None
+    if len(values) > 1:
+        half = stats.sem(values) * stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)
+        low, high = float(mean - half), float(mean + half)
+    return {"mean": mean, "low": low, "high": high}
+
+
+def differences(result: Mapping[str, Any], first: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return by how much each metric is better than in another result on the same pairs.
+
+    References are compared in pairs: what makes one hard for both results cancels out. That two
+    gains' own intervals overlap does not say that the results are alike.
+
+    Args:
+        result: what `aggregate` returns, of which `per_reference` is read.
+        first: the same of what it is compared with.
+
+    Returns:
+        For each metric of both what `gain` of `aggregate` holds, of the differences of the
+        references' mean gains: positive where `result` is better. Empty where the two have not the
+        same references.
+    """
+    ours, theirs = result["per_reference"], first["per_reference"]
+    if not ours or set(ours) != set(theirs):
+        return {}
+    pairs = [(ours[name]["gain"], theirs[name]["gain"]) for name in ours]
+    return {
+        metric: _over_references([a[metric]["mean"] - b[metric]["mean"] for a, b in pairs])
+        for metric in pairs[0][0]
+        if all(metric in gains for pair in pairs for gains in pair)
+    }
+
+
 def check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
     """Check that results were measured on the same pairs.
 
@@ -97,9 +136,8 @@ def _gain(rows: Sequence[Row], name: str, sign: int) -> dict[str, Any]:
     for row in rows:
         gain = sign * (row[name] - row[f"identity_{name}"])
         by_reference.setdefault(row["reference"], []).append(gain)
-    gains = [float(np.mean(some)) for some in by_reference.values()]
-    mean, low, high = float(np.mean(gains)), None, None
-    if len(gains) > 1:
-        half = stats.sem(gains) * stats.t.ppf((1 + CONFIDENCE) / 2, len(gains) - 1)
-        low, high = float(mean - half), float(mean + half)
-    return {"mean": mean, "low": low, "high": high, "references": len(gains)}
+    return _over_references([float(np.mean(some)) for some in by_reference.values()])
+
+
+def _over_references(values: Sequence[float]) -> dict[str, Any]:
+    return {**mean_and_interval(values), "references": len(values)}

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tidenhance.runs import Summary
+from tidenhance.scores import differences
 
 WIDTH_OF_FILES = 10_000  # so that no line is ever broken
 
@@ -69,17 +70,24 @@ def print_scores(results: Mapping[str, Mapping[str, Any]]) -> None:
     console().print(
         f"{first['split']}; pairs {first['pairs']}, references {first['references']};"
         f" {first['conventions']['range']}; {first['conventions']['rounding']};"
-        " in brackets the gain's 95 % interval over references",
+        " in brackets the 95 % interval over references",
         soft_wrap=True,
     )
     scored = [*results.items(), *first["baselines"].items()]
+    paired = len(scored) > 1
+    shown = [("doing nothing", first["identity"], {}), (*scored[0], {})]
+    shown += [(name, entry, differences(entry, first)) for name, entry in scored[1:]]
+    others = ("PSNR-Y", "SSIM", "MS-SSIM", "MSE", "MAE", "s/picture")
     _print_table(
-        ("", "PSNR", "gain", "", "PSNR-Y", "SSIM", "MS-SSIM", "MSE", "MAE", "s/picture"),
-        [
-            _score_row("doing nothing", first["identity"]),
-            *(_score_row(name, entry) for name, entry in scored),
-        ],
+        ("", "PSNR", "gain", "", *(("to first", "") if paired else ()), *others),
+        [_score_row(*row, paired=paired) for row in shown],
     )
+    if paired:
+        console().print(
+            f"to first: by how much PSNR is better than that of {next(iter(results))}, in pairs of"
+            " the same reference",
+            soft_wrap=True,
+        )
     for label, result in results.items():
         if result["article"]:
             figures = ", ".join(f"{k} {v}" for k, v in result["article"]["figures"].items())
@@ -177,14 +185,14 @@ def print_check(found: Mapping[str, Any]) -> None:
         console().print(line, soft_wrap=True)
 
 
-def _score_row(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
-    gain = entry.get("gain", {}).get("psnr", {})
-    low, high = gain.get("low"), gain.get("high")
+def _score_row(
+    name: str, entry: Mapping[str, Any], to_first: Mapping[str, Any], *, paired: bool
+) -> tuple[str, ...]:
     return (
         name,
         _number(entry["psnr"], ".2f", " dB"),
-        _number(gain.get("mean"), "+.2f", " dB"),
-        "" if low is None else f"[{low:+.2f}, {high:+.2f}]",
+        *_gain_cells(entry.get("gain", {})),
+        *(_gain_cells(to_first) if paired else ()),
         _number(entry.get("psnr_y"), ".2f", " dB"),
         _number(entry.get("ssim"), ".4f"),
         _number(entry.get("ms_ssim"), ".4f"),
@@ -192,6 +200,13 @@ def _score_row(name: str, entry: Mapping[str, Any]) -> tuple[str, ...]:
         _number(entry["mae"], ".4f"),
         _number(entry.get("seconds_per_picture"), ".3f"),
     )
+
+
+def _gain_cells(gains: Mapping[str, Any]) -> tuple[str, str]:
+    gain = gains.get("psnr", {})
+    low, high = gain.get("low"), gain.get("high")
+    interval = "" if low is None else f"[{low:+.2f}, {high:+.2f}]"
+    return _number(gain.get("mean"), "+.2f", " dB"), interval
 
 
 def _group_row(group: str, key: str, scored: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
