@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidenhance.config import Config
+from tidenhance.config import Augmentation, Config, Optimizer
 from tidenhance.data import check
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import Split
@@ -25,8 +25,10 @@ def figures(
 ) -> dict[str, Any] | None:
     """Return the article's figures for a network, or None where its protocol is not ours.
 
-    It is ours for its two plain networks, trained with MSE on level 5 of all types and i01 to i15,
-    and scored on i21 to i25.
+    It is ours for its two plain networks, trained from the beginning with Adam and MSE on level 5
+    of all types and i01 to i15, as whole pictures in batches of 8, and scored on i21 to i25. The
+    article gives neither the learning rate nor the number of epochs; those may differ, and so may
+    the parts in which a gradient is computed.
 
     Args:
         config: what was trained.
@@ -38,11 +40,18 @@ def figures(
     Returns:
         `figures` (`mse`, `mae`), `note`.
     """
-    options = config.data.options
+    options, training = config.data.options, config.training
     same_protocol = (
         config.data.name == "tid2013"
         and config.loss.name == "mse"
-        and config.training.synthesis is None
+        and training.synthesis is None
+        and training.initial_weights is None
+        and training.steps_per_epoch is None
+        and training.batch_size == 8
+        and training.patch_size is None
+        and training.augmentation == Augmentation()
+        and training.optimizer == Optimizer()
+        and training.precision == "float32"
         and split == "val"
         and levels == options["levels"] == [5]
         and sorted(options["types"]) == list(tid2013.TYPES)
