@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tidenhance import plots, report, report_page
+from tidenhance import comparison, plots, report, report_page, report_tables
 from tidenhance.errors import RunError
 
 SIZE = (128, 96)  # of the pictures of the runs in conftest.py
@@ -241,6 +241,44 @@ def test_the_recipe_is_told(
     config["training"]["learning_rate_schedule"] = 3
     (soft_copy / "config.yaml").write_text(yaml.safe_dump(config))
     assert "optimiser Adam" in pages_text(html(soft_copy))
+
+
+def test_whatever_differs_between_the_configs_is_told(soft_copy: Path, bright_copy: Path) -> None:
+    """Each key that has no row of its own, once; those that are alike are left out."""
+    config = yaml.safe_load((soft_copy / "config.yaml").read_text())
+    config["training"]["synthesis"] = None
+    (soft_copy / "config.yaml").write_text(yaml.safe_dump(config))
+    config = yaml.safe_load((bright_copy / "config.yaml").read_text())
+    config["data"] |= {"levels": [4, 5], "types": [1]}
+    config["data"]["splits"]["train"] = [7]
+    config["training"] |= {
+        "steps_per_epoch": 9,
+        "gradient_accumulation_steps": 2,
+        "later_patch_sizes": [{"epoch": 5, "patch_size": 96}],
+        "synthesis": {"photographs": "mine", "types": [3], "levels": [0], "window": 7},
+        "batch_size": 4,
+        "learning_rate_schedule": {"cosine_decay": {"minimum": 0.001}},
+    }
+    config["validation"]["best_epoch"] = "last"
+    (bright_copy / "config.yaml").write_text(yaml.safe_dump(config))
+    _, rows = report_tables.settings_table(comparison.read([soft_copy, bright_copy], "val"))
+    found = {title: values for title, *values in rows if "." in title}
+    assert found == {
+        "data.levels": ["[5]", "[4, 5]"],
+        "data.types": ["[1, 10, 16]", "[1]"],
+        "data.splits.train": ["[]", "[7]"],
+        "training.steps_per_epoch": ["–", "9"],
+        "training.gradient_accumulation_steps": ["–", "2"],
+        "training.later_patch_sizes": ["–", "[{'epoch': 5, 'patch_size': 96}]"],
+        "training.synthesis.photographs": ["–", "mine"],
+        "training.synthesis.types": ["–", "[3]"],
+        "training.synthesis.levels": ["–", "[0]"],
+        "training.synthesis.window": ["–", "7"],
+        "validation.best_epoch": ["–", "last"],
+    }
+    # What a row of its own tells is not told twice.
+    assert ["batch size", "8", "4"] in rows
+    assert len(rows) == len({title for title, *_ in rows})
 
 
 def test_the_kind_of_validation_crops_is_told(

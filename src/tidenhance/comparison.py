@@ -137,7 +137,7 @@ class Run:
     scores: Scores
     validation: Scores | None
 
-    def setting(self, *key: str) -> Any:
+    def setting(self, *key: str | int) -> Any:
         """Return a value in the config, or None where there is none."""
         value: Any = self.config
         for part in key:

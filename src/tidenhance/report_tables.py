@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tidenhance import __version__, comparison, plots, runs
 from tidenhance.comparison import Figures, Gain, Method, Run
+from tidenhance.strict_yaml import Key, dotted
 
 LONG_NETWORK = 40  # layers; a longer one is summed up by type
 
@@ -25,6 +26,28 @@ TITLES = {
 DECIMALS = {"psnr": 2, "psnr_y": 2, "mse": 5}
 UNITS = {"psnr": "dB", "psnr_y": "dB"}
 _SPLITS = {"train": "training", "val": "validation", "test": "test"}
+
+# Keys whose whole value a row that is always there shows.
+_TOLD: tuple[Key, ...] = (
+    ("seed",),
+    ("network",),
+    ("loss",),
+    ("data", "name"),
+    *(
+        ("training", key)
+        for key in (
+            "epochs",
+            "batch_size",
+            "patch_size",
+            "learning_rate",
+            "learning_rate_schedule",
+            "optimizer",
+            "augmentation",
+            "precision",
+        )
+    ),
+    ("provenance",),
+)
 
 Cells = list[list[str]]
 
@@ -124,8 +147,11 @@ def groups(
 
 
 def settings_table(compared: Sequence[Run]) -> tuple[list[str], Cells]:
-    """Return the runs' names, and for each setting its title and its value in each run."""
-    sections: list[tuple[str, Callable[[Run], Any]]] = [
+    """Return the runs' names, and for each setting its title and its value in each run.
+
+    After the recipe each other key of the configs has a row where the runs differ in it.
+    """
+    recipe: list[tuple[str, Callable[[Run], Any]]] = [
         ("run", lambda run: run.path.name),
         ("state", lambda run: run.state),
         ("config", lambda run: run.setting("provenance", "config")),
@@ -144,6 +170,8 @@ def settings_table(compared: Sequence[Run]) -> tuple[list[str], Cells]:
         ("initial weights", _initial_weights),
         ("precision", lambda run: run.setting("training", "precision")),
         ("seed", lambda run: run.setting("seed")),
+    ]
+    surroundings: list[tuple[str, Callable[[Run], Any]]] = [
         ("started", lambda run: run.setting("provenance", "started")),
         ("time trained", _time),
         ("device of training", lambda run: run.setting("provenance", "device")),
@@ -165,12 +193,17 @@ def settings_table(compared: Sequence[Run]) -> tuple[list[str], Cells]:
             )
         ),
     ]
-    rows = [
-        [title, *("–" if (v := get(run)) is None else str(v) for run in compared)]
-        for title, get in sections
-        if any(get(run) is not None for run in compared)
-    ]
-    return [run.label for run in compared], rows
+
+    def rows(settings: Sequence[tuple[str, Callable[[Run], Any]]]) -> Cells:
+        return [
+            [title, *("–" if (v := get(run)) is None else str(v) for run in compared)]
+            for title, get in settings
+            if any(get(run) is not None for run in compared)
+        ]
+
+    others = [(dotted(key), lambda run, key=key: run.setting(*key)) for key in _others(compared)]
+    differing = [row for row in rows(others) if len(set(row[1:])) > 1]
+    return [run.label for run in compared], rows(recipe) + differing + rows(surroundings)
 
 
 def network_line(network: comparison.Network) -> str:
@@ -300,6 +333,24 @@ def gain_text(gain: Gain | None, metric: str = "psnr", *, interval: bool = False
     if not interval or gain.low is None or gain.high is None:
         return text
     return f"{text} ({signed(gain.low, decimals)} to {signed(gain.high, decimals)})"
+
+
+def _others(compared: Sequence[Run]) -> Iterator[Key]:
+    """Yield the keys of the configs that no row shows which is always there."""
+    for key in dict.fromkeys(key for run in compared for key in _leaves(run.config)):
+        # Where a section is null in one run, the others' keys in it stand for it.
+        is_section = any(_mapping(run.setting(*key)) for run in compared)
+        if not is_section and not any(key[: len(told)] == told for told in _TOLD):
+            yield key
+
+
+def _leaves(section: Mapping[Any, Any]) -> Iterator[Key]:
+    """Yield the keys of all values that are no sections, and of sections without any."""
+    for key, value in section.items():
+        if isinstance(value, Mapping) and value:
+            yield from ((key, *rest) for rest in _leaves(value))
+        else:
+            yield (key,)
 
 
 def _component(section: Any) -> str | None:
