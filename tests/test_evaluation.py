@@ -8,6 +8,7 @@ import os
 import shutil
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -209,6 +210,29 @@ def test_baselines_with_other_options_stand_beside_each_other(run: Path) -> None
     assert found["median"]["psnr"] != found["median, size 5"]["psnr"]
     with pytest.raises(ConfigError, match="given twice: median, size 5"):
         evaluation.evaluate(run, "test", baselines=given[1:] * 2)
+
+
+def test_baselines_are_kept_as_long_as_the_pairs_are_the_same(run: Path) -> None:
+    def evaluate(*sizes: int, split: str = "test", **options: Any) -> dict[str, Any]:
+        baselines = [("median", {"size": size}) for size in sizes]
+        return evaluation.evaluate(run, split, baselines=baselines, **options)["baselines"]
+
+    first = evaluate(3, 5)
+    path = run / "scores-test.json"
+    stored = json.loads(path.read_text())
+    assert evaluate(save_images=True) == first == json.loads(path.read_text())["baselines"]
+    stored["baselines"]["median"]["psnr"] = 1.0
+    stored["baselines"]["median, size 5"]["psnr"] = 2.0
+    path.write_text(json.dumps(stored))
+    # What is scored now wins.
+    found = {name: entry["psnr"] for name, entry in evaluate(3).items()}
+    assert found == {"median": first["median"]["psnr"], "median, size 5": 2.0}
+    assert evaluate(split="val") == {}
+    for change in ({"data_fingerprint": "beef"}, {"tidenhance": "0.0.1"}, {"baselines": 3}):
+        path.write_text(json.dumps(stored | change))
+        assert evaluate() == {}
+    path.write_text('{"half": ')
+    assert evaluate() == {}
 
 
 def test_the_fingerprint_is_of_the_pixels(run: Path, small_tree: Path, tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ def evaluate(
         `seconds_per_picture` (the median, the network alone), `conventions`, `article` (its figures
         where its protocol is this one, else null), and `baselines`: for each, by name and options
         other than the defaults, what `scores.aggregate` returns, and `baseline`, `options`,
-        `seconds_per_picture`.
+        `seconds_per_picture`. Baselines that this version scored on the same pixels before, and
+        not now, are kept from the file that is replaced.
 
     Raises:
         ConfigError: a baseline is given twice with the same options.
@@ -168,11 +169,26 @@ def evaluate(
         "article": article.figures(
             config, split, scored_levels or [], network_result["identity"]["mse"]
         ),
-        "baselines": results,
+        "baselines": _earlier_baselines(
+            run / runs.scores_name(split, "json", levels), fingerprint.hexdigest()
+        )
+        | results,
     }
     for ending, text in (("csv", scores.to_csv(rows[""])), ("json", scores.to_json(result))):
         write_text(run / runs.scores_name(split, ending, levels), text)
     return result
+
+
+def _earlier_baselines(file: Path, fingerprint: str) -> dict[str, Any]:
+    """Return the baselines in a file of scores, if they are of the same pairs and metrics."""
+    try:
+        earlier = runs.read_json(file)
+    except RunError:
+        # It is not there, or damaged, and about to be replaced.
+        return {}
+    made_alike = {"data_fingerprint": fingerprint, "tidenhance": tidenhance.__version__}
+    kept = earlier.get("baselines") if made_alike.items() <= earlier.items() else None
+    return kept if isinstance(kept, dict) else {}
 
 
 def picture_figures(reference: Pixels, picture: Pixels) -> dict[str, float]:
