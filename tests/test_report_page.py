@@ -214,6 +214,61 @@ def test_the_line_for_doing_nothing_is_on_the_losss_scale(
         assert drawn["psnr"] == psnr
 
 
+def test_doing_nothing_has_a_line_where_all_runs_validated_on_the_same_pairs(
+    soft_copy: Path,
+    bright_copy: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    html: Callable[..., str],
+    pages_text: Callable[[str], str],
+) -> None:
+    drawn = {}
+
+    def curves(_: str, metric: str, *__: Any, identity: float | None, **___: Any) -> str:
+        drawn.setdefault(metric, []).append(identity)
+        return "<svg></svg>"
+
+    def text(*runs: Path) -> str:
+        drawn.clear()
+        return pages_text(html(*runs, split="test"))
+
+    monkeypatch.setattr(plots, "curves", curves)
+    for run in (soft_copy, bright_copy):
+        scores = json.loads((run / "scores.json").read_text())
+        (run / "scores-test.json").write_text(json.dumps(scores | {"split": "test"}))
+    nothing = scores["identity"]["psnr"]
+    dotted = "Dotted: doing nothing, on whole pictures"
+    # A run that has no scores of its validation split may have validated on the same.
+    (soft_copy / "scores.json").unlink()
+    found = text(soft_copy, bright_copy)
+    assert drawn["psnr"] == [nothing]
+    assert dotted in found
+    assert "No line for doing nothing" not in found
+    (soft_copy / "scores.json").write_text(json.dumps(scores | {"data_fingerprint": "beef"}))
+    found = text(soft_copy, bright_copy)
+    assert drawn["psnr"] == drawn["loss"] == drawn["mae"] == [None]
+    assert dotted not in found
+    wanted = "in Loss (mse), PSNR (dB), MAE: the runs there validated on different pairs."
+    assert f"No line for doing nothing {wanted}" in found
+    # Each loss has a panel of its own.
+    config = yaml.safe_load((bright_copy / "config.yaml").read_text())
+    (bright_copy / "config.yaml").write_text(yaml.safe_dump(config | {"loss": {"name": "mae"}}))
+    found = text(soft_copy, bright_copy)
+    assert drawn["loss"] == [scores["identity"]["mse"], scores["identity"]["mae"]]
+    assert dotted in found
+    assert "No line for doing nothing in PSNR (dB), MAE: the runs there" in found
+
+
+def test_curves_of_pairs_made_while_training_are_said_to_be_of_other_pictures(
+    soft_copy: Path, bright_run: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    assert "are of different pictures" not in pages_text(html(soft_copy, bright_run))
+    config = yaml.safe_load((soft_copy / "config.yaml").read_text())
+    config["training"]["synthesis"] = {"photographs": "mine"}
+    (soft_copy / "config.yaml").write_text(yaml.safe_dump(config))
+    wanted = "The two curves of soft are of different pictures: validation"
+    assert wanted in pages_text(html(soft_copy, bright_run))
+
+
 def test_the_recipe_is_told(
     soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
 ) -> None:

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from tidenhance import comparison, plots, report_tables, showcase
-from tidenhance.comparison import Figures, Gain, Method, Run
+from tidenhance.comparison import Figures, Gain, Method, Run, Scores
 from tidenhance.data.pairs import Split
 from tidenhance.errors import RunError
 from tidenhance.report_tables import DECIMALS, TITLES, UNITS, Cells, number, signed, titled
@@ -232,20 +232,32 @@ def _gains_plot(methods: Sequence[Method]) -> Markup:
     )
 
 
-def _curves(compared: Sequence[Run]) -> list[Markup]:
-    """Return a plot of the loss for each loss in use, and one of each metric that was logged."""
-    panels: dict[tuple[str, str], dict[int, plots.History]] = {}
+def _panels(compared: Sequence[Run]) -> dict[tuple[str, str], list[int]]:
+    """Return for each loss in use and each metric that was logged: its key, title, and the runs."""
+    panels: dict[tuple[str, str], list[int]] = {}
     for n, run in enumerate(compared):
         loss = str(run.setting("loss", "name"))
         for key in run.history[0] if run.history else ():
             if f"val_{key}" in run.history[0]:
                 title = f"Loss ({loss})" if key == "loss" else titled(key)
-                panels.setdefault((key, title), {})[n] = run.history
+                panels.setdefault((key, title), []).append(n)
+    return panels
+
+
+def _validations(runs: Sequence[Run]) -> list[Scores]:
+    """Return the scores of validation splits, one for each set of pairs."""
+    found = [run.validation for run in runs if run.validation]
+    return list({scores.data_fingerprint: scores for scores in found}.values())
+
+
+def _curves(compared: Sequence[Run]) -> list[Markup]:
+    """Return a plot of the loss for each loss in use, and one of each metric that was logged."""
     found = []
-    for number_, ((key, title), histories) in enumerate(panels.items()):
-        name = compared[next(iter(histories))].setting("loss", "name") if key == "loss" else key
-        validation = [run.validation for run in compared if run.validation]
-        identity = validation[0].identity.get(str(name)) if validation else None
+    for number_, ((key, title), drawn) in enumerate(_panels(compared).items()):
+        name = compared[drawn[0]].setting("loss", "name") if key == "loss" else key
+        validations = _validations([compared[n] for n in drawn])
+        # Runs that validated on different pairs have no doing nothing in common.
+        identity = validations[0].identity.get(str(name)) if len(validations) == 1 else None
         if key == "loss" and name == "psnr" and identity is not None:
             identity = -identity  # a loss falls
         found.append(
@@ -253,7 +265,7 @@ def _curves(compared: Sequence[Run]) -> list[Markup]:
                 plots.curves(
                     f"curves-{number_}",
                     key,
-                    histories,
+                    {n: compared[n].history for n in drawn},
                     title=f"{title} over the epochs",
                     identity=identity,
                     logarithmic=key in ("loss", "mse", "mae"),
@@ -265,10 +277,25 @@ def _curves(compared: Sequence[Run]) -> list[Markup]:
 
 def _curves_notes(compared: Sequence[Run]) -> list[str]:
     notes = ["Solid: validation; dashed: training."]
-    if any(run.validation for run in compared):
+    validations = {
+        title: len(_validations([compared[n] for n in drawn]))
+        for (_, title), drawn in _panels(compared).items()
+    }
+    if 1 in validations.values():
         notes.append("Dotted: doing nothing, on whole pictures of the validation split.")
-    else:
+    if not any(validations.values()):
         notes.append("No line for doing nothing: no run was evaluated on the validation split.")
+    if apart := [title for title, count in validations.items() if count > 1]:
+        notes.append(
+            f"No line for doing nothing in {', '.join(apart)}: the runs there validated on"
+            " different pairs."
+        )
+    made = [run.label for run in compared if run.setting("training", "synthesis")]
+    if made:
+        notes.append(
+            f"The two curves of {', '.join(made)} are of different pictures: validation's are the"
+            " data set's, training's were made meanwhile, at levels of their own."
+        )
     for crop in ("central", "random"):
         cropped = [
             run.label
