@@ -159,10 +159,11 @@ def test_plots_get_the_figures_of_the_scores(
 
     monkeypatch.setattr(plots, "quality_against_cost", quality_against_cost)
     monkeypatch.setattr(plots, "gains", gains)
-    html(soft_copy)
+    page = html(soft_copy)
     scores = json.loads((soft_copy / "scores.json").read_text())
     network = json.loads((soft_copy / "network.json").read_text())
     gain, before = scores["gain"]["psnr"], scores["identity"]["psnr"]
+    assert "95 % interval over references, drawn about the mark" in page
     points, identity = costs["cost-multiply-adds"]
     assert identity == before
     [point] = points
@@ -181,6 +182,17 @@ def test_plots_get_the_figures_of_the_scores(
     html(soft_copy)
     [point] = costs["cost-multiply-adds"][0]
     assert (point.low, point.high) == pytest.approx((bar[0] + 1, bar[1] + 1))
+
+
+def test_the_card_says_where_gain_and_psnr_are_different_means(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    wanted = "the gain is the mean over references, PSNR that over pictures"
+    assert wanted not in pages_text(html(soft_copy))
+    each = json.loads((soft_copy / "scores.json").read_text())["per_reference"]
+    each["i21"]["pairs"] += 1
+    edit_scores(soft_copy, per_reference=each)
+    assert wanted in pages_text(html(soft_copy))
 
 
 def test_a_clear_loss_is_told(

@@ -133,6 +133,7 @@ def _card(run: Run) -> dict[str, Any]:
         "psnr": number(run.scores.psnr, "psnr"),
         "nothing": number(run.scores.identity.get("psnr"), "psnr"),
         "verdict": verdict,
+        "uneven": len({some.pairs for some in run.scores.per_reference.values()}) > 1,
         "state": run.state,
     }
 
