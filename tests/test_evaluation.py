@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 import shutil
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -98,6 +100,13 @@ def test_splits_are_scored_apart(run: Path) -> None:
     assert test["pairs"] == 2
     assert (run / "scores.json").read_text() == before
     assert json.loads((run / "scores-test.json").read_text()) == test
+
+
+def test_the_time_a_picture_is_the_median(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first picture's takes in what is made once for all."""
+    clock = itertools.accumulate([0, 100, 0, 1, 0, 2, 0, 4])
+    monkeypatch.setattr(evaluation, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    assert evaluation.evaluate(run, "val")["seconds_per_picture"] == 3
 
 
 def test_progress_counts_the_pairs(run: Path) -> None:

@@ -58,7 +58,9 @@ def test_markdown_has_every_table(soft_run: Path, bright_run: Path, tmp_path: Pa
     assert "| soft | 1,763 |" in text
     assert shown.replace("-", "−") in text
     assert "| 10 JPEG | 5 |" in text
-    assert "| i25 | 3 |" in text
+    last = json.loads((soft_run / "scores.json").read_text())["per_reference"]["i25"]
+    psnr = f"{last['gain']['psnr']['mean']:+.2f}".replace("-", "−")
+    assert f"| i25 | 3 | {last['identity']['psnr']:.2f} | {psnr} |" in text
     assert "| Conv2D | H × W × 32 | 50 | 44,800 |" in text
     assert "- PSNR: R = 1, over R, G and B" in text
     tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)

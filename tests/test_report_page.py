@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 import json
@@ -10,6 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,8 @@ def test_page_says_what_was_run_and_measured(
     gain = json.loads((soft_run / "scores.json").read_text())["gain"]["psnr"]
     for wanted in (
         "2 runs on the validation split: level 5; 15 pairs of 5 references",
-        f"+{gain['mean']:.2f} dB PSNR",
-        f"95 % interval +{gain['low']:.2f} to +{gain['high']:.2f} dB, n = 5 references",
-        "better than doing nothing",
+        f"soft +{gain['mean']:.2f} dB PSNR better than doing nothing 95 % interval"
+        f" +{gain['low']:.2f} to +{gain['high']:.2f} dB, n = 5 references",
         "not clearly different from doing nothing: the interval includes 0",
         "time trained 4 min 10 s",
         "best epoch 20, val_loss 0.00660",
@@ -47,6 +48,174 @@ def test_page_says_what_was_run_and_measured(
     ):
         assert wanted in text, wanted
     assert "the article" not in text
+
+
+class Tables(HTMLParser):
+    """A page's tables, by their label, row and column: the text of each cell, and its classes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: dict[str, dict[str, dict[str, tuple[str, set[str]]]]] = {}
+        self._label, self._is_sign = "", False
+        self._rows: list[list[tuple[list[str], set[str]]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: Any) -> None:
+        given = dict(attributes)
+        self._is_sign = given.get("aria-hidden") == "true"
+        if given.get("class") == "scroll":
+            self._label = given["aria-label"]
+        elif tag == "table":
+            self._rows = []
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in ("th", "td"):
+            self._rows[-1].append(([], set((given.get("class") or "").split())))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._is_sign = False
+        if tag == "table":
+            texts = [[(" ".join("".join(t).split()), c) for t, c in row] for row in self._rows]
+            heading = [text for text, _ in texts[0]]
+            self.found[self._label] = {
+                row[0][0]: dict(zip(heading[1:], row[1:], strict=True)) for row in texts[1:]
+            }
+            self._rows = []
+
+    def handle_data(self, data: str) -> None:
+        if self._rows and self._rows[-1] and not self._is_sign:
+            self._rows[-1][-1][0].append(data)
+
+
+NOTHING = {"psnr": 20.11, "ssim": 0.6111, "mse": 0.00911, "mae": 0.0611}
+
+
+def gains(**means: float) -> dict[str, Any]:
+    return {
+        name: {"mean": mean, "low": mean - 0.5, "high": mean + 0.5, "references": 5}
+        for name, mean in means.items()
+    }
+
+
+def invent_scores(run: Path, psnr: float, ssim: float, gain: float, by_group: list[float]) -> None:
+    """Give a run figures of which no two are alike, by group a gain in PSNR each."""
+
+    def group(number: int, means: float) -> dict[str, Any]:
+        nothing = {name: value + number / 100 for name, value in NOTHING.items()}
+        return {
+            "pairs": 10 + number,
+            "psnr": psnr + number,
+            "ssim": ssim + number / 100,
+            "identity": nothing,
+            "gain": gains(psnr=means, ssim=means / 10),
+        }
+
+    groups = [group(number, mean) for number, mean in enumerate(by_group, start=1)]
+    edit_scores(
+        run,
+        psnr=psnr,
+        ssim=ssim,
+        mse=psnr / 1000,
+        mae=psnr / 100,
+        identity=NOTHING,
+        gain=gains(psnr=gain, ssim=gain / 10),
+        per_type={str(n): {**some, "name": f"type {n}"} for n, some in enumerate(groups)},
+        per_reference={f"i{n}": some for n, some in enumerate(groups)},
+        baselines={},
+    )
+
+
+@pytest.fixture
+def invented(soft_copy: Path, bright_copy: Path, html: Callable[..., str]) -> str:
+    """The page of two runs with invented scores, the first beside the article."""
+    invent_scores(soft_copy, 22.22, 0.7222, 2.13, [2.25, 0.25])
+    invent_scores(bright_copy, 23.33, 0.7333, -3.17, [-3.75, -0.45])
+    article = {"figures": {"mse": 0.0056, "mae": 0.0527}, "note": "on the real archive"}
+    edit_scores(soft_copy, article=article)
+    return html(soft_copy, bright_copy)
+
+
+def test_every_cell_of_the_comparison_is_the_one_that_its_headings_say(invented: str) -> None:
+    found = {
+        name: {title: text for title, (text, _) in row.items()}
+        for name, row in Tables(invented).found["Table of methods"].items()
+    }
+    gain, ssim_gain = "gain in PSNR (95 % interval)", "gain in SSIM (95 % interval)"
+    difference = "difference in PSNR to soft (95 % interval)"
+    columns = ("PSNR (dB)", gain, difference, "SSIM", ssim_gain, "MSE", "MAE")
+    # By hand: the differences are -6 and -0.7, their standard error 2.65, and t is 12.706.
+    for name, expected in {
+        "doing nothing": ("20.11", "–", "–", "0.6111", "–", "0.00911", "0.0611"),
+        "soft": (
+            "22.22", "+2.13 (+1.63 to +2.63)", "–",
+            "0.7222", "+0.2130 (−0.2870 to +0.7130)", "0.02222", "0.2222",
+        ),
+        "bright": (
+            "23.33", "−3.17 (−3.67 to −2.67)", "−3.35 (−37.02 to +30.32)",
+            "0.7333", "−0.3170 (−0.8170 to +0.1830)", "0.02333", "0.2333",
+        ),
+    }.items():  # fmt: skip
+        assert tuple(found[name][column] for column in columns) == expected
+    assert found["soft"]["seconds a picture"] == "0.5"
+    assert found["bright"]["seconds a picture"] == "2.5"
+    assert found["bright"]["parameters"] == "45,667"
+
+
+def test_every_cell_of_the_articles_table_is_the_one_that_its_headings_say(invented: str) -> None:
+    found = {
+        name: {title: text for title, (text, _) in row.items()}
+        for name, row in Tables(invented).found["soft and the article"].items()
+    }
+    columns = ("soft (ours)", "the article", "doing nothing (ours)")
+    assert found == {
+        "MSE": dict(zip(columns, ("0.02222", "0.0056", "0.00911"), strict=True)),
+        "MAE": dict(zip(columns, ("0.2222", "0.0527", "0.0611"), strict=True)),
+    }
+
+
+@pytest.mark.parametrize("title", ["distortion type", "reference"])
+def test_every_cell_of_the_heat_maps_is_the_one_that_its_headings_say(
+    invented: str, title: str
+) -> None:
+    """A colour says whether it is better; italics that the interval, 0.5 wide, includes 0."""
+    names = {"distortion type": ("0 type 0", "1 type 1"), "reference": ("i0", "i1")}[title]
+    better, worse, unclear = {"better"}, {"worse"}, {"unclear"}
+    for metric, expected in {
+        "PSNR": [
+            ("11", "20.12", ("+2.25", better), ("−3.75", worse)),
+            ("12", "20.13", ("+0.25", better | unclear), ("−0.45", worse | unclear)),
+        ],
+        "SSIM": [
+            ("11", "0.6211", ("+0.225", better | unclear), ("−0.375", worse | unclear)),
+            ("12", "0.6311", ("+0.025", better | unclear), ("−0.045", worse | unclear)),
+        ],
+    }.items():
+        table = Tables(invented).found[f"Gain in {metric} by {title}"]
+        assert tuple(table) == names
+        for name, (pairs, nothing, *cells) in zip(names, expected, strict=True):
+            row = table[name]
+            assert (row["pairs"][0], row["doing nothing"][0]) == (pairs, nothing)
+            for run, (text, classes) in zip(("soft", "bright"), cells, strict=True):
+                assert row[run] == (text, classes | {"number", "gain"}), (metric, name, run)
+
+
+def test_pictures_stand_beside_their_own_figures(
+    soft_run: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    with (soft_run / "scores.csv").open(newline="") as stream:
+        rows = {row["name"]: row for row in csv.DictReader(stream)}
+    shown = re.findall(
+        r"(Best|Worst): (\S+):.*? ([\d.]+) → ([\d.]+) dB, ([+−][\d.]+)", pages_text(html(soft_run))
+    )
+    assert [which for which, *_ in shown] == ["Best"] * 3 + ["Worst"] * 3
+    found = []
+    for _, name, *figures in shown:
+        before, after = (float(rows[name][key]) for key in ("identity_psnr", "psnr"))
+        gain = f"{after - before:+.2f}".replace("-", "−")
+        assert figures == [f"{before:.2f}", f"{after:.2f}", gain]
+        found.append(after - before)
+    every = [float(row["psnr"]) - float(row["identity_psnr"]) for row in rows.values()]
+    assert (found[0], found[3]) == (max(every), min(every))
 
 
 def test_articles_figures_stand_beside_ours_where_given(
