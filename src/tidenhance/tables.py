@@ -12,7 +12,6 @@ from rich.table import Table
 from rich.text import Text
 
 from tidenhance.runs import Summary
-from tidenhance.scores import differences
 
 WIDTH_OF_FILES = 10_000  # so that no line is ever broken
 
@@ -73,6 +72,9 @@ def print_scores(results: Mapping[str, Mapping[str, Any]]) -> None:
         " in brackets the 95 % interval over references",
         soft_wrap=True,
     )
+    # With SciPy it takes longer to import than the other tables take in all.
+    from tidenhance.scores import differences
+
     scored = [*results.items(), *first["baselines"].items()]
     paired = len(scored) > 1
     shown = [("doing nothing", first["identity"], {}), (*scored[0], {})]
