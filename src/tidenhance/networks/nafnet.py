@@ -31,7 +31,8 @@ def build(
     and 3. With width 32 its setting for deblurring, encoder blocks 1, 1, 1, 28 and one block
     everywhere else, has 17.1 million parameters; that for denoising, encoder blocks 2, 2, 4, 8, 12
     in the middle, decoder blocks 2 at each level, has 29.2 million. The defaults, 1.14 million, are
-    ours.
+    ours, and so is that convolutions start as Keras has it (Glorot), not as PyTorch does in the
+    authors' program: a new network's output lies further from its input.
 
     Args:
         width: channels of the first level; each further level has twice as many.
