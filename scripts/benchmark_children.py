@@ -131,7 +131,7 @@ def ours_steps(network: Json, shape: list[int], steps: int, **options: Any) -> I
     model = build(network)
     training.compile_network(model, _config(), kind)
     pictures = tf.constant(np.random.default_rng(1).random(shape, np.float32))
-    step = steps_module.training(model, **options)
+    step = steps_module.training(model, jit_compile=bool(model.jit_compile), **options)
     with device.graph_optimiser_for_training(kind, len(model.layers)):
         for _ in range(steps):
             begun = time.perf_counter()
@@ -303,7 +303,7 @@ def graph(network: Json, shape: list[int]) -> Json:
 
     model = build(network)
     training.compile_network(model, _config(), "cpu")
-    step = steps_module.training(model)
+    step = steps_module.training(model, jit_compile=bool(model.jit_compile))
     batch, height, width, _ = shape
     spec = tf.TensorSpec(shape, tf.float32)
     graph = step.get_concrete_function((spec, spec)).graph  # type: ignore[attr-defined]

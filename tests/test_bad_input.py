@@ -194,7 +194,8 @@ def test_in_a_folder_of_every_kind_the_good_are_restored_and_each_bad_one_is_one
     ended = enhance(run, "--max-pixels", "100000", folder, "-o", out)
     assert ended.returncode == 2
     reasons = {name: reason for name, (_, reason) in BAD.items()} | LINKS
-    lines = ended.stderr.splitlines()
+    left_out, *lines = ended.stderr.splitlines()
+    assert left_out == "left out of folders, as not pictures: 1 (.png)"
     assert len(lines) == len(reasons), ended.stderr
     for name, reason in reasons.items():
         told = (f"/{escaped(name)}: ", f"/{escaped(result(name))}: ")
