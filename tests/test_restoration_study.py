@@ -237,6 +237,14 @@ def test_networks_are_compared_with_the_first_in_pairs_of_references(script):
     assert tables.count(" | 0.00500 | – |\n") == 2
 
 
+def test_the_fall_of_the_training_loss_by_hand(script):
+    losses = [1.0, *[0.5] * 6, 0.3, 0.2, 0.1, *[0.4] * 7, 0.2, 0.1, 0.0]
+    history = [{"loss": loss, "val_loss": 1.0} for loss in losses]
+    scores = {"equal": {}, "long": {}, "histories": {"random": {"plain128": history}}}
+    # From 1.0 to 0.2, of all to 0.1.
+    assert "| plain128 | random | 89% | 0.000 |" in script.findings_tables(scores)
+
+
 def test_roughness_by_hand(script):
     assert script.roughness([8, 4, 2, 1]) == pytest.approx(0, abs=1e-12)
     # The second lies a factor of 2 above its neighbours, the third a factor of 2 below.
