@@ -367,11 +367,12 @@ def _has_deep_channels(picture: Image.Image) -> bool:
 def _decode(opened: Image.Image) -> Picture:
     # Before `load`, which turns a TIFF and forgets how it lay.
     dpi = _dpi(opened)
-    modes = [str(tile.args) for tile in opened.tile]  # type: ignore[attr-defined]
+    tiles = opened.tile  # type: ignore[attr-defined]
+    scale = {"L;2": 85, "L;4": 17}.get(str(tiles[0].args)) if tiles else None
     opened.load()
-    if "transparency" in opened.info and modes in (["L;2"], ["L;4"]):
+    if scale and "transparency" in opened.info:
         # Pillow scales the pixels, but not the value that is transparent.
-        opened.info["transparency"] *= 255 // (3 if modes == ["L;2"] else 15)
+        opened.info["transparency"] *= scale
     icc_profile = opened.info.get("icc_profile")
     exif = _exif_bytes(opened)
     _turn_upright(opened)

@@ -115,8 +115,9 @@ class Session:
                 f"The val_loss of epoch {epoch + 1} is {validated['val_loss']}. {self._advice}"
             )
         figures = trained.logs | validated
-        for name in [name for name, value in figures.items() if not math.isfinite(value)]:
-            logger.warning("WARNING: %s of epoch %d is %s.", name, epoch + 1, figures[name])
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                logger.warning("WARNING: %s of epoch %d is %s.", name, epoch + 1, value)
         row = {
             "epoch": epoch + 1,
             **figures,
@@ -194,9 +195,8 @@ def fit(
     advance = steps.advancing(
         steps.training(
             network,
-            # Later patches are of a few sizes only.
             jit_compile=_jit_compile(
-                network, config, None if config.training.later_patch_sizes else batches
+                network, config, batches, few_sizes=bool(config.training.later_patch_sizes)
             ),
             micro_batch_size=_micro_batch_size(config),
             learning_rate=schedules.of_step(config.training, feed.steps),
@@ -235,13 +235,12 @@ def fit(
             session.stop_if_asked(progress)
 
 
-def _jit_compile(network: keras.Model, config: Config, batches: tf.data.Dataset | None) -> bool:
-    """Whether to compile with XLA what is called on such batches; on those of few sizes if None.
-
-    XLA compiles anew for each size of picture.
-    """
-    differ = batches is not None and None in batches.element_spec[0].shape[1:3]
-    return bool(network.jit_compile) and not (differ and config.training.xla == "auto")
+def _jit_compile(
+    network: keras.Model, config: Config, batches: tf.data.Dataset, *, few_sizes: bool = False
+) -> bool:
+    """Whether to compile with XLA what is called on batches; it compiles anew for each size."""
+    many_sizes = None in batches.element_spec[0].shape[1:3] and not few_sizes
+    return bool(network.jit_compile) and not (many_sizes and config.training.xla == "auto")
 
 
 def _first_batch(feed: Feed, progress: Progress) -> int:
