@@ -212,7 +212,8 @@ def _end_of_starved(process: subprocess.Popen[str], what: str) -> str:
 def damage_a_checkpoint(bench: Bench, runs: Path, chance: random.Random) -> str:
     """Kill in the middle, then change a bit of the newest checkpoint, or cut or remove a file."""
     process = bench.start(runs)
-    while len(list(runs.glob("*/checkpoints/epoch-*"))) < 2 and process.poll() is None:
+    # Of two within an epoch, the earlier may be gone by the time that the training is killed.
+    while len(list(runs.glob("*/checkpoints/epoch-????"))) < 2 and process.poll() is None:
         time.sleep(0.01)
     process.kill()
     process.communicate()
