@@ -38,7 +38,17 @@ import skimage.data
 from matplotlib import pyplot
 from numpy.typing import NDArray
 
-from tidenhance import device, evaluation, forward_tensorflow, images, inference, runs
+from tidenhance import (
+    checkpoints,
+    device,
+    evaluation,
+    feed,
+    forward_tensorflow,
+    images,
+    inference,
+    runs,
+    weights,
+)
 from tidenhance.data import distortions
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import Split
@@ -87,6 +97,7 @@ AS_THE_ARTICLE = (
     "training.batch_size=4",
     "training.patch_size=64",
     "training.learning_rate_schedule={}",
+    "validation={batch_size: 4, patch_size: 64, crop: random}",
 )
 
 # All are compared after as many epochs, by the best of them; some go on.
@@ -326,14 +337,19 @@ def study_findings(networks: Sequence[str], data: Path, out: Path) -> dict[str, 
     for name in networks:
         for epochs in sorted({EQUAL_EPOCHS, ARTICLES_NETWORKS[name]}):
             score_after(name, data, out, epochs)
-        if name in CURVES:
-            train_alike(name, data, out / "central", ARTICLES_NETWORKS[name], "central")
     histories: dict[str, Any] = {"random": {}, "central": {}}
-    for crop, found in histories.items():
-        for name in ARTICLES_NETWORKS:
-            run = runs.newest_of(Path(name).stem, out / crop)
-            if run is not None:
-                found[name] = runs.read_history(run)
+    for name in ARTICLES_NETWORKS:
+        run = runs.newest_of(Path(name).stem, out / "random")
+        if run is None:
+            continue
+        history = histories["random"][name] = runs.read_history(run)
+        if name in CURVES:
+            losses = central_losses(name, out)
+            histories["central"][name] = [
+                {**row, "val_loss": losses[row["epoch"]]}
+                for row in history
+                if row["epoch"] in losses
+            ]
     equal, long = (
         {
             name: runs.read_json(scores_path(name, out, epochs))
@@ -354,7 +370,7 @@ def score_after(name: str, data: Path, out: Path, epochs: int) -> None:
     path = scores_path(name, out, epochs)
     if path.is_file():
         return
-    run = train_alike(name, data, out / "random", epochs, "random")
+    run = train_alike(name, data, out, epochs)
     history = runs.read_history(run)
     if len(history) > epochs:
         raise SystemExit(f"{run}: has {len(history)} epochs, and {path} is not there.")
@@ -369,15 +385,49 @@ def score_after(name: str, data: Path, out: Path, epochs: int) -> None:
     write_text(path, json.dumps(scores, indent=2) + "\n")
 
 
-def train_alike(name: str, data: Path, folder: Path, epochs: int, crop: str) -> Path:
-    """Return the run of one of the article's networks after so many epochs, or more."""
-    earlier = runs.newest_of(Path(name).stem, folder)
-    if earlier is None:
-        validated = f"validation={{batch_size: 4, patch_size: 64, crop: {crop}}}"
-        overrides = (*AS_THE_ARTICLE, validated, f"training.epochs={epochs}")
-        return train(name, data, folder, overrides)
-    # Also where no epoch is missing: it may have been cut off before its best weights were there.
-    return go_on(earlier, f"training.epochs={max(epochs, len(runs.read_history(earlier)))}")
+def train_alike(name: str, data: Path, out: Path, epochs: int) -> Path:
+    """Return the run of one of the article's networks after so many epochs, or more.
+
+    Where curves are compared, each epoch's weights are also validated on central crops.
+    """
+    folder = out / "random"
+    run = runs.newest_of(Path(name).stem, folder)
+    done = len(runs.read_history(run)) if run else 0
+    # Where no epoch is missing, it may have been cut off before its best weights were there.
+    for until in range(max(1, done), epochs + 1) if name in CURVES else [max(done, epochs)]:
+        wanted = f"training.epochs={until}"
+        run = go_on(run, wanted) if run else train(name, data, folder, (*AS_THE_ARTICLE, wanted))
+        if name in CURVES:
+            validate_centrally(name, run, until, out)
+    return run
+
+
+def validate_centrally(name: str, run: Path, epoch: int, out: Path) -> None:
+    """Note the loss of an epoch's weights on central crops of the validation pairs."""
+    losses = central_losses(name, out)
+    if epoch in losses:
+        return
+    trained = runs.read_config(run)
+    central = trained.validation.model_copy(update={"crop": "central"})
+    network = weights.build_network(trained)
+    weights.load(network, checkpoints.validated_weights(checkpoints.path_of(run, epoch)))
+    network.compile(loss=trained.loss.name, jit_compile=False)
+    batches = feed.of(trained.model_copy(update={"validation": central})).validation(0)
+    losses[epoch] = network.evaluate(batches, verbose=0)
+    path = central_losses_path(name, out)
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, json.dumps(losses, indent=2) + "\n")
+
+
+def central_losses(name: str, out: Path) -> dict[int, float]:
+    """Return the losses on central crops by epoch, as far as they are noted."""
+    path = central_losses_path(name, out)
+    noted = runs.read_json(path) if path.is_file() else {}
+    return {int(epoch): loss for epoch, loss in noted.items()}
+
+
+def central_losses_path(name: str, out: Path) -> Path:
+    return out / "central" / f"{Path(name).stem}.json"
 
 
 def findings_tables(scores: dict[str, Any]) -> str:
