@@ -40,6 +40,7 @@ from numpy.typing import NDArray
 
 from tidenhance import (
     checkpoints,
+    components,
     device,
     evaluation,
     feed,
@@ -394,7 +395,8 @@ def train_alike(name: str, data: Path, out: Path, epochs: int) -> Path:
     run = runs.newest_of(Path(name).stem, folder)
     done = len(runs.read_history(run)) if run else 0
     # Where no epoch is missing, it may have been cut off before its best weights were there.
-    for until in range(max(1, done), epochs + 1) if name in CURVES else [max(done, epochs)]:
+    stops = range(max(1, done), epochs + 1) if name in CURVES else [max(done, epochs)]
+    for until in stops:
         wanted = f"training.epochs={until}"
         run = go_on(run, wanted) if run else train(name, data, folder, (*AS_THE_ARTICLE, wanted))
         if name in CURVES:
@@ -411,7 +413,8 @@ def validate_centrally(name: str, run: Path, epoch: int, out: Path) -> None:
     central = trained.validation.model_copy(update={"crop": "central"})
     network = weights.build_network(trained)
     weights.load(network, checkpoints.validated_weights(checkpoints.path_of(run, epoch)))
-    network.compile(loss=trained.loss.name, jit_compile=False)
+    loss = components.make("losses", trained.loss.name, trained.loss.options)
+    network.compile(loss=loss, jit_compile=False)
     batches = feed.of(trained.model_copy(update={"validation": central})).validation(0)
     losses[epoch] = network.evaluate(batches, verbose=0)
     path = central_losses_path(name, out)

@@ -180,6 +180,7 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
     scores = json.loads(Path("study/findings.json").read_text())
     random, central = (scores["histories"][crop]["small.yaml"] for crop in ("random", "central"))
     assert len(random) == len(central) == 10
+    assert all(a["val_loss"] != b["val_loss"] for a, b in zip(random, central, strict=True))
     # A training that is validated on central crops itself comes to the same.
     crops = "validation={batch_size: 4, patch_size: 64, crop: central}"
     overrides = (*script.AS_THE_ARTICLE, crops, "training.epochs=2")
