@@ -502,18 +502,20 @@ def article_tables(scores: dict[str, dict[str, Any]]) -> str:
                 f" | {figures(entry[split])} | {'–' if name == first else with_interval(to_first)}"
                 " |"
             )
-        by_type = {name: entry[split]["per_type"] for name, entry in scores.items()}
         lines += [
             "",
-            f"PSNR by type, {split}:",
+            f"### {split}: by type",
             "",
-            "| type | in | " + " | ".join(by_type) + " |",
-            "|---|---:|" + "---:|" * len(by_type),
+            "| type | network | PSNR in | PSNR out | gain, 95 % interval | SSIM in | SSIM out"
+            " | MSE in | MSE out |",
+            "|---|---|---:|---:|---|---:|---:|---:|---:|",
         ]
-        for number, entry in next(iter(by_type.values())).items():
-            cells = " | ".join(f"{types[number]['psnr']:.2f}" for types in by_type.values())
-            before = entry["identity"]["psnr"]
-            lines.append(f"| {number} {entry['name']} | {before:.2f} | {cells} |")
+        by_type = {name: entry[split]["per_type"] for name, entry in scores.items()}
+        lines += [
+            f"| {number} {of_first['name']} | {name} | {figures(types[number])} |"
+            for number, of_first in by_type[first].items()
+            for name, types in by_type.items()
+        ]
         lines.append("")
     return "\n".join(lines)
 

@@ -154,7 +154,11 @@ def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(
     assert averages == pytest.approx(1 - 30 / entry["steps"])
     assert [point["minutes"] for point in entry["curve"]][::29] == pytest.approx([0.2 / 30, 0.2])
     assert set(entry["val"]["per_reference"]) == {f"i{number}" for number in range(21, 26)}
-    assert "| small.yaml | 57,251 | " in (tmp_path / "study" / "article-0.2-minutes.md").read_text()
+    tables = (tmp_path / "study" / "article-0.2-minutes.md").read_text()
+    assert "| small.yaml | 57,251 | " in tables
+    for split in ("val", "test"):
+        row = script.figures(entry[split]["per_type"]["16"])
+        assert f"| 16 mean shift | small.yaml | {row} |\n" in tables
     assert (tmp_path / "study" / "article-0.2-minutes.png").is_file()
     # Nothing is trained or scored again.
     monkeypatch.chdir(tmp_path)
