@@ -6,8 +6,6 @@ import csv
 import importlib.util
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -88,17 +86,6 @@ def tree(tmp_path_factory, photograph) -> Path:
     return root
 
 
-def study(folder: Path, *arguments: object) -> None:
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=folder,
-    )
-    assert done.returncode == 0, done.stdout
-
-
 @pytest.mark.slow
 def test_the_open_protocol_scores_a_model_by_level_and_type(script, tmp_path, tree, monkeypatch):
     run = tmp_path / "runs" / "of-two-types"
@@ -138,33 +125,35 @@ def test_the_open_protocol_scores_a_model_by_level_and_type(script, tmp_path, tr
 def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(
     script, tmp_path, tree, monkeypatch
 ):
-    data = "data={name: tid2013, types: [1, 16]}"
-    loaded = config.load(config.find("quickstart"), [data], root=str(tree))
-    (tmp_path / "small.yaml").write_text(config.dump(loaded))
-    arguments = ("article", "small.yaml", "--minutes", 0.2, "--data", tree, "--out", "study")
-    arguments += ("--override", "training.augmentation.rotations=true")
-    study(tmp_path, *arguments)
+    options = ["data={name: tid2013, types: [1, 16]}", "network={name: residual_cnn, channels: 8}"]
+    loaded = config.load(config.find("quickstart"), options, root=str(tree))
+    monkeypatch.chdir(tmp_path)
+    Path("small.yaml").write_text(config.dump(loaded))
+    monkeypatch.setattr(script, "EPOCHS", 3)
+    arguments = ["article", "small.yaml", "--minutes", "0.2", "--data", str(tree)]
+    arguments += ["--out", "study", "--override", "training.augmentation.rotations=true"]
+    script.main(arguments)
     [entry] = json.loads((tmp_path / "study" / "article-0.2-minutes.json").read_text()).values()
-    assert len(entry["curve"]) == 30
+    assert len(entry["curve"]) == 3
     [run] = (tmp_path / "study" / "0.2-minutes").iterdir()
     [probed] = json.loads((tmp_path / "study" / "rates.json").read_text()).values()
-    assert entry["steps"] == 30 * max(1, round(60 * 0.2 * probed / 30 / script.BATCH_SIZE))
+    assert entry["steps"] == 3 * max(1, round(60 * 0.2 * probed / 3 / script.BATCH_SIZE))
     assert runs.read_config(run).training.augmentation.rotations
     averages = runs.read_config(run).training.optimizer.exponential_moving_average
-    assert averages == pytest.approx(1 - 30 / entry["steps"])
-    assert [point["minutes"] for point in entry["curve"]][::29] == pytest.approx([0.2 / 30, 0.2])
+    assert averages == pytest.approx(1 - 1 / min(entry["steps"] / 3, script.MOST_AVERAGED))
+    assert [point["minutes"] for point in entry["curve"]][::2] == pytest.approx([0.2 / 3, 0.2])
     assert set(entry["val"]["per_reference"]) == {f"i{number}" for number in range(21, 26)}
     tables = (tmp_path / "study" / "article-0.2-minutes.md").read_text()
-    assert "| small.yaml | 57,251 | " in tables
+    parameters = weights.build_network(loaded).count_params()
+    assert f"| small.yaml | {parameters:,} | " in tables
     for split in ("val", "test"):
         row = script.figures(entry[split]["per_type"]["16"])
         assert f"| 16 mean shift | small.yaml | {row} |\n" in tables
     assert (tmp_path / "study" / "article-0.2-minutes.png").is_file()
     # Nothing is trained or scored again.
-    monkeypatch.chdir(tmp_path)
     monkeypatch.delattr(script, "train")
     monkeypatch.delattr(script.evaluation, "evaluate")
-    script.main(list(map(str, arguments)))
+    script.main(arguments)
     assert len(list((tmp_path / "study" / "0.2-minutes").iterdir())) == 1
 
 
@@ -175,15 +164,16 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
     monkeypatch.chdir(tmp_path)
     Path("small.yaml").write_text(config.dump(loaded))
     monkeypatch.setattr(script, "EQUAL_EPOCHS", 2)
-    monkeypatch.setattr(script, "LONG_EPOCHS", 10)
-    monkeypatch.setattr(script, "ARTICLES_NETWORKS", {"small.yaml": 10})
+    monkeypatch.setattr(script, "LONG_EPOCHS", 4)
+    monkeypatch.setattr(script, "FAST_EPOCHS", 3)
+    monkeypatch.setattr(script, "ARTICLES_NETWORKS", {"small.yaml": 4})
     monkeypatch.setattr(script, "CURVES", ("small.yaml",))
     monkeypatch.setattr(script, "OVERFITTING", ("small.yaml",))
     arguments = ["findings", "small.yaml", "--data", str(tree), "--out", "study"]
     script.main(arguments)
     scores = json.loads(Path("study/findings.json").read_text())
     random, central = (scores["histories"][crop]["small.yaml"] for crop in ("random", "central"))
-    assert len(random) == len(central) == 10
+    assert len(random) == len(central) == 4
     assert all(a["val_loss"] != b["val_loss"] for a, b in zip(random, central, strict=True))
     # A training that is validated on central crops itself comes to the same.
     crops = "validation={batch_size: 4, patch_size: 64, crop: central}"
@@ -208,7 +198,7 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
     assert json.loads(Path("study/findings.json").read_text()) == scores
     assert {path: path.stat().st_mtime_ns for path in before} == before
     Path("study/scores/small-2-epochs.json").unlink()
-    with pytest.raises(SystemExit, match="has 10 epochs"):
+    with pytest.raises(SystemExit, match="has 4 epochs"):
         script.main(arguments)
     with pytest.raises(SystemExit):
         script.main(["findings", "plain129", "--data", str(tree), "--out", "study"])
