@@ -133,7 +133,7 @@ def test_a_target_that_cannot_hold_the_picture_is_told_before_the_network_runs(t
     with pytest.raises(UserInputError, match="Received: a folder"):
         enhance_picture(source, tmp_path, network=unused, force=True)
     (tmp_path / "file").write_text("")
-    with pytest.raises(WriteError, match=r"y\.png: cannot be written"):
+    with pytest.raises(UserInputError, match=r"file: expected a folder\. Received: a file\."):
         enhance_picture(source, tmp_path / "file" / "y.png", network=unused)
     with pytest.raises(WriteError, match="name too long"):
         enhance_picture(source, tmp_path / ("y" * 300 + ".png"), network=unused)

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tidenhance.errors import WriteError
+from tidenhance.errors import UserInputError, WriteError
 from tidenhance.files import (
     csv_text,
     lock,
+    make_folder,
     new_folder,
     remove_folder,
     remove_unfinished,
@@ -106,6 +107,29 @@ def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(WriteError, match=r"b/a\.txt: cannot be written: No such file or directory"):
         write_text(tmp_path / "b" / "a.txt", "")
     assert content(tmp_path) == {}
+
+
+def test_makes_a_folder_and_those_that_it_is_in(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+
+
+@pytest.mark.parametrize("below", ["", "b", "b/c"])
+def test_a_file_where_a_folder_is_to_be_made_is_named(tmp_path, below):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(UserInputError) as caught:
+        make_folder(tmp_path / "a" / below)
+    assert str(caught.value) == f"{tmp_path / 'a'}: expected a folder. Received: a file."
+    assert content(tmp_path) == {"a": "old"}
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "link").symlink_to("nowhere")
+    with pytest.raises(WriteError, match=r"link: cannot be written: File exists\."):
+        make_folder(tmp_path / "link")
+    with pytest.raises(WriteError, match=r"yy: cannot be written: File name too long\."):
+        make_folder(tmp_path / ("y" * 300))
 
 
 def test_a_folder_in_the_files_place(tmp_path):

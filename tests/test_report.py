@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from tidenhance import report
-from tidenhance.errors import RunError, WriteError
+from tidenhance.errors import RunError, UserInputError
 
 
 def test_csv_has_a_row_a_method_with_the_scores_as_they_are(
@@ -110,7 +110,7 @@ def test_runs_on_different_data_leave_no_file(
 
 def test_no_place_to_write(soft_run: Path, tmp_path: Path) -> None:
     (tmp_path / "no").touch()
-    with pytest.raises(WriteError, match="cannot be written"):
+    with pytest.raises(UserInputError, match=r"no: expected a folder\. Received: a file\."):
         report.write([soft_run], tmp_path / "no" / "out.csv", file_format="csv")
 
 

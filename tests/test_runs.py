@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tidenhance import config, forward_onnx, runs, weights
-from tidenhance.errors import RunError, WriteError
+from tidenhance.errors import RunError, UserInputError, WriteError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5)
 ROW = {"epoch": 1.0, "loss": 0.02, "val_loss": 0.01}
@@ -65,7 +65,7 @@ def test_a_directory_is_never_used_twice(tmp_path):
 
 def test_a_directory_that_cannot_be_made(tmp_path):
     (tmp_path / "runs").write_text("")
-    with pytest.raises(RunError, match=r"runs/x-20260102-030405: cannot be made: Not a directory"):
+    with pytest.raises(UserInputError, match=r"runs: expected a folder\. Received: a file\."):
         runs.create(tmp_path / "runs", "x", NOW)
     with pytest.raises(RunError, match="cannot be made: File name too long"):
         runs.create(tmp_path, "x" * 300, NOW)
@@ -433,7 +433,7 @@ def test_a_model_is_copied_where_a_run_is_written_to(run, text, models):
 def test_a_model_that_cannot_be_copied(models, tmp_path):
     (models / "digits" / runs.BEST_WEIGHTS).touch()
     (tmp_path / "runs").touch()
-    with pytest.raises(WriteError, match=r"models: cannot be written: Not a directory\."):
+    with pytest.raises(UserInputError, match=r"runs: expected a folder\. Received: a file\."):
         runs.find_or_copy("digits", tmp_path / "runs")
 
 

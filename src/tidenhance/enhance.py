@@ -20,6 +20,7 @@ from tidenhance.errors import (
     did_you_mean,
     printable,
 )
+from tidenhance.files import make_folder
 from tidenhance.images import (
     FORMAT_OF_ENDING,
     FORMATS,
@@ -170,7 +171,8 @@ def enhance_picture(
 
     Raises:
         ImageError: the source cannot be used, or the target's format cannot hold it.
-        UserInputError: the target exists (without `force`), or is the source itself.
+        UserInputError: the target exists (without `force`), is the source itself, or lies in what
+            is no folder.
         WriteError: the target cannot be written; it is then as it was before.
         TidenhanceError: the network's output is not finite, or the memory does not suffice.
     """
@@ -182,7 +184,10 @@ def enhance_picture(
             picture, pixels=on_white(picture.pixels, picture.alpha), alpha=None
         )
     check_writable(target, picture)
-    _make_folder(target)
+    make_folder(target.parent)
+    # Found out now rather than after minutes of computing.
+    if not os.access(target.parent, os.W_OK):
+        raise _write_error(target, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
     pixels = picture.pixels
     if picture.alpha is not None:
         pixels = fill_transparent(pixels, picture.alpha)
@@ -284,17 +289,6 @@ def _check_target(source: Path, target: Path, *, force: bool) -> None:
         problem = "exists already; --force replaces it."
     if problem:
         raise UserInputError(f"{printable(target)}: {problem}")
-
-
-def _make_folder(target: Path) -> None:
-    folder = target.parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # Found out now rather than after minutes of computing.
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-    except OSError as error:
-        raise _write_error(target, error) from error
 
 
 def _write_error(path: Path, error: OSError) -> WriteError:

@@ -33,7 +33,7 @@ from tidenhance import config as config_module
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
 from tidenhance.errors import ConfigError, DataError, RunError, WriteError, printable
-from tidenhance.files import write_text
+from tidenhance.files import make_folder, write_text
 from tidenhance.progress import Progress, ignore
 
 CONVENTIONS = {
@@ -89,6 +89,7 @@ def evaluate(
         DataError: the split's pairs are missing, there are none, or the data set has no levels.
         ImageError: a picture cannot be read.
         WriteError: the scores cannot be written.
+        UserInputError: there is a file in place of the folder of pictures.
     """
     _, device_name = device.use("auto")
     has_weights = (run / runs.BEST_WEIGHTS).is_file()
@@ -123,7 +124,8 @@ def evaluate(
     seconds: dict[str, list[float]] = {name: [] for name in restorers}
     folder = run / runs.IMAGES / split
     if save_images:
-        _make_folder(folder, run)
+        _check_is_within(folder, run)
+        make_folder(folder)
     fingerprint = hashlib.sha256()
     # The pairs of one reference follow each other: it stays while their distorted pictures pass.
     read_rgb = functools.lru_cache(maxsize=2)(images.read_rgb)
@@ -219,14 +221,10 @@ def _figures(
     return tf.function(figures, input_signature=signature, autograph=False, jit_compile=False)
 
 
-def _make_folder(folder: Path, run: Path) -> None:
+def _check_is_within(folder: Path, run: Path) -> None:
     # A run may come from a stranger, and its folder of pictures be a link to anywhere.
     if not Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(run)):
         raise RunError(f"{printable(folder)}: expected a folder of the run. Received: a link.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{printable(folder)}: cannot be made: {error.strerror}.") from error
 
 
 def _metric(name: str) -> Any:

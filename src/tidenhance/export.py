@@ -17,7 +17,7 @@ import tensorflow as tf
 import tidenhance
 from tidenhance import forward_onnx, runs, summary, weights
 from tidenhance.errors import RunError, TidenhanceError, UserInputError, WriteError, printable
-from tidenhance.files import new_folder, replacing
+from tidenhance.files import make_folder, new_folder, replacing
 from tidenhance.networks import _colour_transform
 
 Format = Literal["onnx", "saved_model", "litert"]
@@ -53,8 +53,8 @@ def export(
         force: replace what is there.
 
     Raises:
-        UserInputError: there is something at `path` already, its name does not suit the format, or
-            a package is not installed.
+        UserInputError: there is something at `path` already, it lies in what is no folder, its name
+            does not suit the format, or a package is not installed.
         RunError: the run has no config or no best weights, or they are damaged.
         WriteError: it cannot be written; what was at `path` is then as before.
         TidenhanceError: the network cannot be converted.
@@ -68,8 +68,8 @@ def export(
         network, config = weights.trained_network(run)
         if runs.digest_of_best_weights(run) != digest:
             raise RunError(f"{printable(run)}: its best weights were just replaced; try again.")
+    make_folder(target.parent)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         with _quiet():
             if file_format == "onnx":
                 _write_onnx(network, target, _metadata(network, config, digest))

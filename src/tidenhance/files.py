@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tidenhance.errors import WriteError
+from tidenhance.errors import UserInputError, WriteError, printable
 
 UNFINISHED = ".unfinished-"
 
@@ -83,6 +83,24 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise _write_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those that it is in; those that are there are fine.
+
+    Raises:
+        UserInputError: one of them is a file.
+        WriteError: one of them cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            for path in filter(Path.is_file, (folder, *folder.parents)):
+                raise UserInputError(
+                    f"{printable(path)}: expected a folder. Received: a file."
+                ) from error
+        raise _write_error(folder, error) from error
 
 
 def remove_folder(path: Path) -> None:

@@ -9,8 +9,7 @@ from typing import Any, Literal
 from tidenhance import comparison, report_page, report_tables
 from tidenhance.comparison import Run
 from tidenhance.data.pairs import Split
-from tidenhance.errors import WriteError, printable
-from tidenhance.files import csv_text, write_text
+from tidenhance.files import csv_text, make_folder, write_text
 from tidenhance.report_tables import Cells, gain_text, number
 
 Format = Literal["html", "markdown", "csv"]
@@ -39,13 +38,11 @@ def write(
     Raises:
         RunError: a run is missing, damaged or not evaluated, or was evaluated on other data.
         DataError: `root` was given and does not hold the data.
+        UserInputError: `out` lies in what is no folder.
         WriteError: the file cannot be written.
     """
     compared = comparison.read(run_paths, split, levels)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WriteError(f"{printable(out)}: cannot be written: {error.strerror}.") from error
+    make_folder(out.parent)
     if file_format == "csv":
         write_text(out, as_csv(compared))
     elif file_format == "markdown":

@@ -15,8 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tidenhance.errors import ConfigError, RunError, WriteError, did_you_mean, printable
-from tidenhance.files import csv_text, lock, new_folder, sha256, write_text
+from tidenhance.errors import ConfigError, RunError, did_you_mean, printable
+from tidenhance.files import csv_text, lock, make_folder, new_folder, sha256, write_text
 
 if TYPE_CHECKING:
     from tidenhance.config import Config
@@ -83,13 +83,16 @@ def create(folder: Path, config_name: str, now: datetime) -> Path:
     """Make a run directory of its own, named after the config and the time; return its path.
 
     Raises:
+        UserInputError: `folder`, or what it is in, is a file.
         RunError: it cannot be made.
+        WriteError: `folder` cannot be made.
     """
     name = f"{config_name}-{now:%Y%m%d-%H%M%S}"
     candidates = [name, *(f"{name}-{n}" for n in range(2, 100))]
+    make_folder(folder)
     for candidate in candidates:
         try:
-            (folder / candidate).mkdir(parents=True)
+            (folder / candidate).mkdir()
         except FileExistsError:
             continue
         except OSError as error:
@@ -261,6 +264,7 @@ def find_or_copy(name: str, folder: Path = FOLDER) -> Path:
 
     Raises:
         RunError: there is neither.
+        UserInputError: `folder`, or what it is in, is a file.
         WriteError: the copy cannot be written.
     """
     path = find_model(name, folder)
@@ -268,10 +272,7 @@ def find_or_copy(name: str, folder: Path = FOLDER) -> Path:
         return path
     copy = folder / "models" / f"{path.name}-{digest_of_best_weights(path)[:8]}"
     if _started(copy) is None:
-        try:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WriteError(f"{copy.parent}: cannot be written: {error.strerror}.") from error
+        make_folder(copy.parent)
         with new_folder(copy) as temporary:
             shutil.copytree(path, temporary, dirs_exist_ok=True)
     return copy

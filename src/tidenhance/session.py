@@ -36,7 +36,7 @@ from tidenhance.checkpoints import Progress
 from tidenhance.config import Config
 from tidenhance.errors import RunError, StoppedError, TidenhanceError
 from tidenhance.feed import Feed
-from tidenhance.files import replacing, write_text
+from tidenhance.files import make_folder, replacing, write_text
 from tidenhance.fused_adam import averaged
 
 logger = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ def fit(
     with _tensorflows_errors(TO_VALIDATE):
         identity = validation.identity_figures(config, feed.validation(0))
     logger.info("doing nothing: %s", epoch_log.figures(identity))
-    (run / runs.CHECKPOINTS).mkdir(exist_ok=True)
+    make_folder(run / runs.CHECKPOINTS)
     if progress.history:
         _write_results(run, network, config, progress, identity)
     tensorboard = (

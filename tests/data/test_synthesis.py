@@ -19,7 +19,7 @@ from tidenhance import workers
 from tidenhance.data import distortions, sample
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.synthesis import reference_pictures, synthesise
-from tidenhance.errors import DataError, ImageError, WriteError
+from tidenhance.errors import DataError, ImageError, UserInputError, WriteError
 from tidenhance.files import replacing
 
 SIZE = (64, 64)
@@ -369,9 +369,10 @@ def test_refuses_a_folder_of_something_else(tmp_path, references):
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(DataError, match="expected an empty or new folder"):
         synthesised(references, tmp_path)
-    with pytest.raises(DataError, match=r"thesis\.tex: expected a folder"):
+    a_file = r"thesis\.tex: expected a folder\. Received: a file\."
+    with pytest.raises(UserInputError, match=a_file):
         synthesised(references, tmp_path / "thesis.tex")
-    with pytest.raises(DataError, match=r"tree: expected a folder"):
+    with pytest.raises(UserInputError, match=a_file):
         synthesised(references, tmp_path / "thesis.tex" / "tree")
     assert contents(tmp_path) == {"thesis.tex": b"precious"}
 

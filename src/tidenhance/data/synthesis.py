@@ -25,7 +25,7 @@ from tidenhance.data.datasets import tid2013
 from tidenhance.data.distortions import saturation_change
 from tidenhance.data.pairs import files_in, raise_problems, size_of
 from tidenhance.errors import DataError, TidenhanceError, WriteError, printable
-from tidenhance.files import lock, remove_unfinished, write_text
+from tidenhance.files import lock, make_folder, remove_unfinished, write_text
 
 Pixels = NDArray[np.uint8]
 
@@ -119,15 +119,16 @@ def synthesise(
         workers: processes.
 
     Raises:
+        UserInputError: `root`, or what it is in, is a file.
         DataError: `root` holds something else, or another process is writing there.
         WriteError: a file cannot be written.
         TidenhanceError: a worker process was killed.
     """
-    _make_folder(root)
+    make_folder(root)
     with _locked(root):
         _claim(root, references, seed)
         for folder in FOLDERS:
-            _make_folder(root / folder)
+            make_folder(root / folder)
         for part in ("", *FOLDERS):
             remove_unfinished(root / part)
         for number, pixels in enumerate(references, start=1):
@@ -219,19 +220,6 @@ def _claim(root: Path, references: Sequence[Pixels], seed: int) -> None:
         )
     else:
         write_text(path, json.dumps(record, indent=2) + "\n")
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise DataError(
-            f"{printable(folder)}: expected a folder, or nothing. Received: a file."
-        ) from error
-    except OSError as error:
-        raise WriteError(
-            f"{printable(folder)}: cannot be made: {error.strerror or error}."
-        ) from error
 
 
 def _read_record(path: Path) -> dict[str, Any]:
