@@ -16,11 +16,14 @@ import tensorflow as tf
 
 from tidenhance import components, config, export, forward_onnx, runs, weights
 
+# At the top, in the middle, and at the top again.
+FEW_BLOCKS = {"width": 4, "encoder_blocks": [1, 0, 0, 0], "decoder_blocks": [0, 0, 0, 1]}
+
 SMALL: dict[str, dict[str, Any]] = {
     "edsr": {"channels": 8, "blocks": 2},
     "mirnet": {"channels": 8, "groups": 1, "blocks": 1},
-    "nafnet": {"width": 4},
-    "nafnet with a colour transform": {"width": 4, "colour_transform": True},
+    "nafnet": FEW_BLOCKS,
+    "nafnet with a colour transform": FEW_BLOCKS | {"colour_transform": True},
     "plain_cnn": {"channels": [8, 8]},
     "residual_cnn": {"channels": 8, "depth": 3},
 }
