@@ -88,6 +88,13 @@ def tree(tmp_path_factory, photograph) -> Path:
     return root
 
 
+def write_small_config(tree: Path) -> None:
+    network = "network={name: residual_cnn, channels: 8, depth: 4}"
+    data = "data={name: tid2013, types: [1, 16]}"
+    loaded = config.load(config.find("quickstart"), [network, data], root=str(tree))
+    Path("small.yaml").write_text(config.dump(loaded))
+
+
 @pytest.mark.slow
 def test_the_open_protocol_scores_a_model_by_level_and_type(script, tmp_path, tree, monkeypatch):
     run = tmp_path / "runs" / "of-two-types"
@@ -127,43 +134,39 @@ def test_the_open_protocol_scores_a_model_by_level_and_type(script, tmp_path, tr
 def test_the_article_protocol_trains_as_many_steps_as_the_time_allows(
     script, tmp_path, tree, monkeypatch
 ):
-    data = "data={name: tid2013, types: [1, 16]}"
-    loaded = config.load(config.find("quickstart"), [data], root=str(tree))
     monkeypatch.chdir(tmp_path)
-    Path("small.yaml").write_text(config.dump(loaded))
+    write_small_config(tree)
     monkeypatch.setattr(script, "EPOCHS", 3)
-    arguments = ["article", "small.yaml", "--minutes", "0.2", "--data", str(tree)]
+    arguments = ["article", "small.yaml", "--minutes", "0.1", "--data", str(tree)]
     arguments += ["--out", "study", "--override", "training.augmentation.rotations=true"]
     script.main(arguments)
-    [entry] = json.loads((tmp_path / "study" / "article-0.2-minutes.json").read_text()).values()
+    [entry] = json.loads((tmp_path / "study" / "article-0.1-minutes.json").read_text()).values()
     assert len(entry["curve"]) == 3
-    [run] = (tmp_path / "study" / "0.2-minutes").iterdir()
+    [run] = (tmp_path / "study" / "0.1-minutes").iterdir()
     [probed] = json.loads((tmp_path / "study" / "rates.json").read_text()).values()
-    assert entry["steps"] == 3 * max(1, round(60 * 0.2 * probed / 3 / script.BATCH_SIZE))
+    assert entry["steps"] == 3 * max(1, round(60 * 0.1 * probed / 3 / script.BATCH_SIZE))
     assert runs.read_config(run).training.augmentation.rotations
     averages = runs.read_config(run).training.optimizer.exponential_moving_average
-    assert averages == pytest.approx(1 - 3 / entry["steps"])
-    assert [point["minutes"] for point in entry["curve"]][::2] == pytest.approx([0.2 / 3, 0.2])
+    assert averages == pytest.approx(1 - 1 / min(entry["steps"] / 3, script.MOST_AVERAGED))
+    assert [point["minutes"] for point in entry["curve"]][::2] == pytest.approx([0.1 / 3, 0.1])
     assert set(entry["val"]["per_reference"]) == {f"i{number}" for number in range(21, 26)}
-    tables = (tmp_path / "study" / "article-0.2-minutes.md").read_text()
-    assert "| small.yaml | 57,251 | " in tables
+    tables = (tmp_path / "study" / "article-0.1-minutes.md").read_text()
+    assert "| small.yaml | 1,611 | " in tables
     for split in ("val", "test"):
         row = script.figures(entry[split]["per_type"]["16"])
         assert f"| 16 mean shift | small.yaml | {row} |\n" in tables
-    assert (tmp_path / "study" / "article-0.2-minutes.png").is_file()
+    assert (tmp_path / "study" / "article-0.1-minutes.png").is_file()
     # Nothing is trained or scored again.
     monkeypatch.delattr(script, "train")
     monkeypatch.delattr(script.evaluation, "evaluate")
     script.main(arguments)
-    assert len(list((tmp_path / "study" / "0.2-minutes").iterdir())) == 1
+    assert len(list((tmp_path / "study" / "0.1-minutes").iterdir())) == 1
 
 
 @pytest.mark.slow
 def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, tree, monkeypatch):
-    data = "data={name: tid2013, types: [1, 16]}"
-    loaded = config.load(config.find("quickstart"), [data], root=str(tree))
     monkeypatch.chdir(tmp_path)
-    Path("small.yaml").write_text(config.dump(loaded))
+    write_small_config(tree)
     monkeypatch.setattr(script, "EQUAL_EPOCHS", 2)
     monkeypatch.setattr(script, "LONG_EPOCHS", 4)
     monkeypatch.setattr(script, "FAST_EPOCHS", 3)
@@ -191,7 +194,7 @@ def test_what_the_article_found_is_looked_for_on_equal_terms(script, tmp_path, t
     assert "val" in long
     assert "train" not in short
     tables = Path("study/findings.md").read_text()
-    assert tables.count("| small.yaml | 57,251 | ") == 2
+    assert tables.count("| small.yaml | 1,611 | ") == 2
     assert "| small.yaml | central | " in tables
     # Nothing is trained or scored again, and nothing is forgotten.
     before = {path: path.stat().st_mtime_ns for path in Path("study/scores").iterdir()}
