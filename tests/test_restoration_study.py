@@ -89,6 +89,7 @@ def tree(tmp_path_factory, photograph) -> Path:
 
 
 def write_small_config(tree: Path) -> None:
+    # Of 224 + 2 x 584 + 219 parameters.
     network = "network={name: residual_cnn, channels: 8, depth: 4}"
     data = "data={name: tid2013, types: [1, 16]}"
     loaded = config.load(config.find("quickstart"), [network, data], root=str(tree))

@@ -187,7 +187,7 @@ def enhance_picture(
     make_folder(target.parent)
     # Found out now rather than after minutes of computing.
     if not os.access(target.parent, os.W_OK):
-        raise _write_error(target, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        raise WriteError(f"{printable(target)}: cannot be written: {os.strerror(errno.EACCES)}.")
     pixels = picture.pixels
     if picture.alpha is not None:
         pixels = fill_transparent(pixels, picture.alpha)

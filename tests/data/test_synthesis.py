@@ -433,7 +433,7 @@ def session(number):
     return found
 
 
-def wait_until(condition, seconds=120):
+def wait_until(condition, seconds=30):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
