@@ -44,7 +44,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-CHILDREN = Path(__file__).resolve().with_name("benchmark_children.py")
+import benchmark_children
+
+CHILDREN = Path(benchmark_children.__file__)
 PEAK, BANDWIDTH, LAUNCH = 48.7e12, 717e9, 5e-6
 SPLITS = "data.splits={train: [1, 2, 3, 4, 5], val: [6], test: [7, 8]}"
 PLAIN128: dict[str, Any] = {"name": "plain_cnn", "channels": [128] * 6}
@@ -52,12 +54,9 @@ PLAIN128: dict[str, Any] = {"name": "plain_cnn", "channels": [128] * 6}
 Json = dict[str, Any]
 
 
-def run_child(name: str, *arguments: Any, python: str = sys.executable, **options: str) -> Json:
+def run_child(name: str, *arguments: Any, python: str = sys.executable) -> Json:
     """Run a function of benchmark_children.py in a process of its own; return what it printed."""
-    environment = (
-        os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"} | options
-    )
-    environment["STARTED"] = str(time.time())
+    environment = os.environ | {"STARTED": str(time.time())}
     command = [python, str(CHILDREN), name, json.dumps(arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
@@ -131,6 +130,12 @@ class Bench:
         self.data = folder / "data"
         self.types = [1, 10] if short else list(range(1, 25))
         self.on_data = ["--data", str(self.data), SPLITS, f"data.types={self.types}"]
+
+    def child(self, name: str, *arguments: Any, python: str = sys.executable) -> Json:
+        """Run a function of benchmark_children.py: in the short form, without figures, in here."""
+        if self.short and python == sys.executable:
+            return getattr(benchmark_children, name)(*json.loads(json.dumps(arguments)))
+        return run_child(name, *arguments, python=python)
 
     def tool(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "tidenhance", *arguments]
@@ -235,7 +240,7 @@ class Bench:
             seconds: dict[str, list[float]] = {side: [] for side in sides}
             for _ in range(1 if self.short else 2):
                 for side, python in sides.items():
-                    found = run_child("step", side, network, shape, count, python=python)
+                    found = self.child("step", side, network, shape, count, python=python)
                     seconds[side] += found["seconds"]
             medians = {side: statistics.median(some) for side, some in seconds.items()}
             size = " x ".join(map(str, shape[:3]))
@@ -293,7 +298,7 @@ class Bench:
         network = {"name": "mirnet", "channels": 32}
         if self.short:
             network = {"name": "mirnet", "channels": 8, "groups": 1, "blocks": 1}
-        found = run_child("adam", network)
+        found = self.child("adam", network)
         self.table.add(
             "weights after 10 updates / Keras' Adam, largest relative difference",
             found["largest"],
@@ -303,7 +308,7 @@ class Bench:
 
     def pipeline(self) -> None:
         for patch, pictures in ((32 if self.short else 128, 2000), (None, 400)):
-            rates = run_child(
+            rates = self.child(
                 "pipeline", str(self.data), self.types, patch, 40 if self.short else pictures
             )
             what = f"{patch} x {patch} crops" if patch else "whole pictures"
@@ -334,7 +339,7 @@ class Bench:
         return made
 
     def evaluation(self, run: Path) -> None:
-        found = run_child("evaluation", str(run), "val" if self.short else "train")
+        found = self.child("evaluation", str(run), "val" if self.short else "train")
         self.table.add(
             "`eval`, plain128 / its network's own time",
             found["seconds"] / found["network"],
@@ -433,7 +438,7 @@ class Bench:
         network, shape = {"name": "plain_cnn", "channels": [256] * 6}, [8, 384, 512, 3]
         if self.short:
             network, shape = {"name": "plain_cnn", "channels": [8]}, [4, 32, 32, 3]
-        found = run_child("accumulated", network, shape, 1)
+        found = self.child("accumulated", network, shape, 1)
         self.table.add(
             "plain256 at 8 x 384 x 512 in micro-batches of 1, GB at the peak",
             found["peak_bytes"] / 1e9,
@@ -466,7 +471,7 @@ class Bench:
             ("channels", widths, [([n] * 6, [4, side, side, 3]) for n in widths]),
         ):
             found = [
-                run_child("step", "ours", {"name": "plain_cnn", "channels": list(c)}, shape, count)
+                self.child("step", "ours", {"name": "plain_cnn", "channels": list(c)}, shape, count)
                 for c, shape in cases
             ]
             medians = [statistics.median(one["seconds"]) for one in found]
@@ -477,7 +482,7 @@ class Bench:
                 break
 
     def pairs_growth(self, run: Path) -> None:
-        few, many = (run_child("evaluation", str(run), split) for split in ("val", "test"))
+        few, many = (self.child("evaluation", str(run), split) for split in ("val", "test"))
         if many["pairs"] > few["pairs"]:
             self.grows(
                 "`eval`, seconds by pairs",
@@ -495,7 +500,7 @@ class Bench:
         if self.short:
             cases = [("plain", {"name": "plain_cnn", "channels": [8]}, [2, 32, 32, 3])]
         for name, network, shape in cases:
-            found = run_child("graph", network, shape)
+            found = self.child("graph", network, shape)
             stages = {
                 "arithmetic": found["flops"] / PEAK,
                 "memory": found["bytes"] / BANDWIDTH,
@@ -513,10 +518,10 @@ class Bench:
             if gpu:
                 row["measured_step_s"] = {
                     "ours": statistics.median(
-                        run_child("step", "ours", network, shape, 20)["seconds"]
+                        self.child("step", "ours", network, shape, 20)["seconds"]
                     ),
                     "fit": statistics.median(
-                        run_child("step", "fit", network, shape, 20)["seconds"]
+                        self.child("step", "fit", network, shape, 20)["seconds"]
                     ),
                 }
             self.predicted.append(row)
@@ -588,6 +593,7 @@ def main() -> None:
         "--out", type=Path, default=Path("benchmark"), help="the folder of the results"
     )
     arguments = parser.parse_args()
+    os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         bench = Bench(Path(temporary), short=arguments.short, torch=arguments.torch)

@@ -126,6 +126,19 @@ def test_help_is_quick_and_imports_nothing_heavy():
     assert min(seconds) < 2
 
 
+def test_tensorflow_is_imported_without_scikit_learn_which_can_be_imported_afterwards():
+    pytest.importorskip("sklearn")
+    code = (
+        "import sys, tidenhance.cli\n"
+        "tidenhance.cli._import_tensorflow()\n"
+        "assert 'keras' in sys.modules\n"
+        "assert not any(name.partition('.')[0] == 'sklearn' for name in sys.modules)\n"
+        "from sklearn import datasets"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("arguments", [["runs"], ["configs"], ["data", "info"]])
 def test_lists_do_not_import_tensorflow(arguments, tmp_path):
     run = runs.create(tmp_path / "runs", "x", _now())
