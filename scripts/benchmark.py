@@ -1,6 +1,7 @@
 """Measure everything that is promised to be fast, against what it is promised against.
 
-Ratios are of times taken side by side in one run, each in a process of its own. PyTorch is measured
+Ratios are of times taken side by side in one run, each in a process of its own (but for `--short`,
+whose figures mean nothing). PyTorch is measured
 where `--torch` names a Python that has it. Results are printed, and written as JSON and Markdown.
 
 How the figures are taken
@@ -132,7 +133,7 @@ class Bench:
         self.on_data = ["--data", str(self.data), SPLITS, f"data.types={self.types}"]
 
     def child(self, name: str, *arguments: Any, python: str = sys.executable) -> Json:
-        """Run a function of benchmark_children.py: in the short form, without figures, in here."""
+        """Run a function of benchmark_children.py; in the short form in this process, for speed."""
         if self.short and python == sys.executable:
             return getattr(benchmark_children, name)(*json.loads(json.dumps(arguments)))
         return run_child(name, *arguments, python=python)

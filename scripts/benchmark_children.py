@@ -1,4 +1,4 @@
-"""What `scripts/benchmark` measures in processes of their own; each function prints JSON."""
+"""What `scripts/benchmark` measures in processes of their own; what is returned is printed."""
 
 from __future__ import annotations
 
@@ -290,7 +290,10 @@ def evaluation(run: str, split: str) -> Json:
 
     evaluations._network_restorer = timed
     begun = time.perf_counter()
-    evaluations.evaluate(Path(run), split)
+    try:
+        evaluations.evaluate(Path(run), split)
+    finally:
+        evaluations._network_restorer = make
     return {"seconds": time.perf_counter() - begun, "network": sum(spent), "pairs": len(spent)}
 
 

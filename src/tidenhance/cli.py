@@ -584,7 +584,10 @@ def describe_data(*, as_json: JsonOption = False) -> None:
 
 
 def _import_tensorflow() -> None:
-    """Import TensorFlow without its start-up messages, which no setting of its own turns off."""
+    """Import TensorFlow without scikit-learn, and, but for --debug, without start-up messages.
+
+    No setting of TensorFlow's turns these off.
+    """
     with _native_messages_hidden(), _scikit_learn_hidden():
         import tensorflow as tf
 
@@ -595,7 +598,7 @@ def _import_tensorflow() -> None:
 def _scikit_learn_hidden() -> Iterator[None]:
     """Keep Keras from importing scikit-learn for wrappers that are not used: a fifth of a start.
 
-    Afterwards it can be imported as before.
+    Afterwards it can be imported as before; Keras' wrappers stay without it.
     """
     if "sklearn" in sys.modules:
         yield
