@@ -126,14 +126,15 @@ def test_help_is_quick_and_imports_nothing_heavy():
     assert min(seconds) < 2
 
 
-def test_tensorflow_is_imported_without_scikit_learn_which_can_be_imported_afterwards():
+def test_tensorflow_starts_without_scikit_learn_and_the_collection_of_garbage():
     pytest.importorskip("sklearn")
     code = (
-        "import sys, tidenhance.cli\n"
+        "import gc, sys, tidenhance.cli\n"
         "tidenhance.cli._import_tensorflow()\n"
         "assert 'keras' in sys.modules\n"
         "assert not any(name.partition('.')[0] == 'sklearn' for name in sys.modules)\n"
-        "from sklearn import datasets"
+        "from sklearn import datasets\n"
+        "assert gc.isenabled() and gc.get_freeze_count() > 100_000"
     )
     done = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     assert done.returncode == 0, done.stderr
