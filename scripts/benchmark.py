@@ -1,8 +1,8 @@
 """Measure everything that is promised to be fast, against what it is promised against.
 
 Ratios are of times taken side by side in one run, each in a process of its own (but for `--short`,
-whose figures mean nothing). PyTorch is measured
-where `--torch` names a Python that has it. Results are printed, and written as JSON and Markdown.
+whose figures mean nothing). PyTorch is measured where `--torch` names a Python that has it. Results
+are printed, and written as JSON and Markdown.
 
 How the figures are taken
   first step   from the start of the process to the end of the first training step, on the same
@@ -135,7 +135,7 @@ class Bench:
     def child(self, name: str, *arguments: Any, python: str = sys.executable) -> Json:
         """Run a function of benchmark_children.py; in the short form in this process, for speed."""
         if self.short and python == sys.executable:
-            return getattr(benchmark_children, name)(*json.loads(json.dumps(arguments)))
+            return getattr(benchmark_children, name)(*arguments)
         return run_child(name, *arguments, python=python)
 
     def tool(self, *arguments: str) -> list[str]:
