@@ -19,7 +19,7 @@ from tidenhance.enhance import (
     output_path,
     plan,
 )
-from tidenhance.errors import ImageError, TidenhanceError, UserInputError, WriteError
+from tidenhance.errors import ImageError, RunError, TidenhanceError, UserInputError, WriteError
 from tidenhance.forward_tensorflow import forward
 from tidenhance.inference import Network
 
@@ -167,6 +167,15 @@ def test_a_network_that_fails_names_the_picture(tmp_path):
     with pytest.raises(TidenhanceError, match=r"a\\nb\.png: The network's output is not finite"):
         enhance_picture(source, tmp_path / "c.png", network=broken)
     assert not (tmp_path / "c.png").exists()
+
+
+def test_a_run_that_is_at_fault_is_not_the_pictures_fault(tmp_path):
+    def fail(_):
+        raise RunError("runs/x/best.onnx: expected a picture of the same size.")
+
+    foreign = Network(fail, size_multiple=1, receptive_field=3, is_global=False)
+    with pytest.raises(RunError, match=r"^runs/x/best\.onnx: expected"):
+        enhance_picture(save(tmp_path / "a.png"), tmp_path / "c.png", network=foreign)
 
 
 def test_memory_that_does_not_suffice_names_the_way_out(tmp_path):

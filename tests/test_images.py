@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from tidenhance.errors import ImageError, WriteError
 from tidenhance.images import (
@@ -21,6 +21,7 @@ from tidenhance.images import (
     fill_transparent,
     is_picture_name,
     on_white,
+    read_photograph,
     read_picture,
     read_rgb,
     resize,
@@ -60,16 +61,24 @@ def stored(path: Path) -> Image.Image:
 
 
 def png(
-    width: int, height: int, bits: int, colour_type: int, data: bytes, transparent: bytes = b""
+    width: int,
+    height: int,
+    bits: int,
+    colour_type: int,
+    data: bytes,
+    transparent: bytes = b"",
+    pixels_per_metre: int = 0,
 ) -> bytes:
     def chunk(name: bytes, content: bytes) -> bytes:
         check = struct.pack(">I", zlib.crc32(name + content))
         return struct.pack(">I", len(content)) + name + content + check
 
     header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    resolution = struct.pack(">IIB", pixels_per_metre, pixels_per_metre, 1)
     return (
         b"\x89PNG\r\n\x1a\n"
         + chunk(b"IHDR", header)
+        + (chunk(b"pHYs", resolution) if pixels_per_metre else b"")
         + (chunk(b"tRNS", transparent) if transparent else b"")
         + chunk(b"IDAT", zlib.compress(data))
         + chunk(b"IEND", b"")
@@ -396,17 +405,45 @@ def test_a_palette_of_greys_keeps_a_profile_of_colours(tmp_path):
     assert stored(tmp_path / "y.png").info["icc_profile"] == SRGB
 
 
+@pytest.mark.parametrize("pixels_per_metre", [0, 3937])
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_a_transparent_grey_of_few_bits_becomes_alpha(tmp_path, bits):
+def test_a_transparent_grey_of_few_bits_becomes_alpha(tmp_path, bits, pixels_per_metre):
     """A row of black and white, of which white is transparent."""
     white = 2**bits - 1
     row = bytes([0, white] if bits == 8 else [white << 8 - 2 * bits])
     path = tmp_path / "x.png"
     transparent = struct.pack(">H", white)
-    path.write_bytes(png(2, 1, bits, 0, b"\0" + row, transparent))
+    path.write_bytes(png(2, 1, bits, 0, b"\0" + row, transparent, pixels_per_metre))
     picture = read_picture(path)
     assert picture.pixels[0, :, 0].tolist() == [0, 255]
     assert picture.alpha.tolist() == [[255, 0]]
+    assert (picture.dpi is None) == (pixels_per_metre == 0)
+
+
+def test_photographs_look_as_on_white(tmp_path):
+    path = tmp_path / "x.png"
+    pixels = np.array([[[9, 8, 7], [0, 100, 200], [1, 2, 3]]], np.uint8)
+    Image.fromarray(pixels).save(path)
+    assert read_photograph(path).tolist() == pixels.tolist()
+    alpha = np.array([[[255], [51], [0]]], np.uint8)
+    Image.fromarray(np.concatenate([pixels, alpha], axis=-1)).save(path)
+    assert read_photograph(path).tolist() == [[[9, 8, 7], [204, 224, 244], [255, 255, 255]]]
+
+
+@pytest.mark.parametrize("where", ["load", "exif_transpose", "save"])
+def test_memory_that_does_not_suffice_is_no_fault_of_the_file(tmp_path, monkeypatch, where):
+    path = tmp_path / "x.png"
+    write_picture(path, Picture(noise(4, 4, 3), None, grey=False))
+
+    def fail(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr(ImageOps if where == "exif_transpose" else Image.Image, where, fail)
+    if where == "load":
+        monkeypatch.setattr(ImageFile.ImageFile, where, fail)
+    with pytest.raises(MemoryError):
+        write_picture(tmp_path / "y.png", read_picture(path))
+    assert not (tmp_path / "y.png").exists()
 
 
 def test_a_transparent_colour_becomes_alpha(tmp_path):

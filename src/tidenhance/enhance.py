@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from tidenhance.errors import (
     ImageError,
+    RunError,
     TidenhanceError,
     UserInputError,
     WriteError,
@@ -174,6 +175,7 @@ def enhance_picture(
         UserInputError: the target exists (without `force`), is the source itself, or lies in what
             is no folder.
         WriteError: the target cannot be written; it is then as it was before.
+        RunError: the run's ONNX file turns out not to hold such a network.
         TidenhanceError: the network's output is not finite, or the memory does not suffice.
     """
     check_is_file(source)
@@ -193,6 +195,8 @@ def enhance_picture(
         pixels = fill_transparent(pixels, picture.alpha)
     try:
         restored = _restore(network, pixels, tile)
+    except RunError:
+        raise
     except TidenhanceError as error:
         advice = " Choose a smaller --tile." if isinstance(error.__cause__, MemoryError) else ""
         raise TidenhanceError(f"{printable(source)}: {error}{advice}") from error

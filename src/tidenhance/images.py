@@ -205,6 +205,19 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         return _decode(picture)
 
 
+def read_photograph(path: Path) -> NDArray[np.uint8]:
+    """Return what the picture in a file looks like, on white where it is transparent.
+
+    Returns:
+        uint8 (H, W, 3), upright.
+
+    Raises:
+        ImageError: as `read_picture`.
+    """
+    picture = read_picture(path)
+    return picture.pixels if picture.alpha is None else on_white(picture.pixels, picture.alpha)
+
+
 def check_writable(path: Path, picture: Picture) -> None:
     """Check that the format named by `path`'s ending can hold the picture.
 
@@ -301,7 +314,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=FORMATS) as picture:
             yield picture
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
@@ -325,6 +338,8 @@ def _write(path: Path, image: Image.Image, file_format: str, **options: Any) -> 
     encoded = io.BytesIO()
     try:
         image.save(encoded, format=file_format, **options)
+    except MemoryError:
+        raise
     except Exception as error:
         raise WriteError(
             f"{printable(path)}: cannot be written: {printable(error).rstrip('.')}."
@@ -365,9 +380,10 @@ def _has_deep_channels(picture: Image.Image) -> bool:
 
 
 def _decode(opened: Image.Image) -> Picture:
-    # Before `load`, which turns a TIFF and forgets how it lay.
-    dpi = _dpi(opened)
+    # Before `load`, which forgets it, as does `getexif` of a PNG.
     tiles = opened.tile  # type: ignore[attr-defined]
+    # Before `load` too, which turns a TIFF and forgets how it lay.
+    dpi = _dpi(opened)
     scale = {"L;2": 85, "L;4": 17}.get(str(tiles[0].args)) if tiles else None
     opened.load()
     if scale and "transparency" in opened.info:
@@ -401,8 +417,13 @@ def _decode(opened: Image.Image) -> Picture:
 
 
 def _turn_upright(picture: Image.Image) -> None:
-    with suppress(Exception):  # damaged metadata must not cost the user the picture
+    # Damaged metadata must not cost the user the picture.
+    try:
         ImageOps.exif_transpose(picture, in_place=True)
+    except MemoryError:
+        raise
+    except Exception:
+        return
 
 
 def _cmyk_to_rgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:

@@ -78,7 +78,7 @@ def photographs(folder: Path) -> tuple[Path, ...]:
     if not found:
         raise DataError(f"{printable(folder)}: expected photographs in it. Received: none.")
     for path in found:
-        pixels = images.read_picture(path).pixels
+        pixels = images.read_photograph(path)
         if pixels.shape[0] < HEIGHT or pixels.shape[1] < WIDTH:
             raise DataError(
                 f"{printable(path)}: expected at least {WIDTH} x {HEIGHT}."
@@ -172,5 +172,5 @@ def windows(
 
 def _make_together(stream: Stream, group: int) -> list[Couple]:
     numbers = range(group * _TOGETHER, (group + 1) * _TOGETHER)
-    photograph = images.read_picture(stream.photograph(numbers.start)).pixels
+    photograph = images.read_photograph(stream.photograph(numbers.start))
     return [make(stream, number, photograph) for number in numbers]

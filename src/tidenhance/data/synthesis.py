@@ -88,7 +88,7 @@ def reference_pictures(
             f"{printable(source)}: expected 1 to 25 photographs. Received: {len(paths)}."
         )
     pictures = {
-        path.name: _crop(images.read_picture(path).pixels, size, printable(path)) for path in paths
+        path.name: _crop(images.read_photograph(path), size, printable(path)) for path in paths
     }
     if len(pictures) == len(tid2013.REFERENCES) - 1:
         pictures["drawn"] = sample.drawn(*size)
