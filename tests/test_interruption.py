@@ -70,6 +70,17 @@ def test_the_second_ends_the_process_at_once(number: signal.Signals) -> None:
     assert time.monotonic() - start < 8
 
 
+def test_the_second_ends_it_also_where_nobody_reads_what_the_first_is_told() -> None:
+    with working() as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        process.send_signal(signal.SIGINT)
+        time.sleep(2 * interruption.SAME_SIGNAL_SECONDS)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(5) == 128 + signal.SIGINT
+
+
 def test_another_signal_ends_it_without_a_wait() -> None:
     with working() as process:
         process.send_signal(signal.SIGINT)

@@ -15,7 +15,7 @@ import shutil
 import signal
 import tempfile
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ from tidenhance import (
     training,
     validation,
     weights,
+    workers,
 )
 from tidenhance import config as configs
 from tidenhance.config import Config
@@ -370,12 +371,15 @@ def test_a_damaged_checkpoint_never_takes_the_best_weights_place(
     assert f"{path}: damaged" in caplog.text
 
 
-def test_an_interrupted_run_says_so(load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)])
+def test_an_interrupted_run_says_so(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
     def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setattr(session, "fit", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(type(error)):
         train(load(), "small", tmp_path / "runs")
     assert runs.summaries(tmp_path / "runs")[0].state == "interrupted"
 
@@ -747,6 +751,32 @@ def test_a_request_to_stop_saves_a_checkpoint(
     assert_same(run, whole)
 
 
+@pytest.mark.parametrize(("epoch", "state"), [(1, "interrupted"), (2, "finished")])
+def test_a_request_at_an_epochs_end_saves_nothing_twice_and_the_last_is_the_end(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epoch: int, state: str
+) -> None:
+    saved: list[int] = []
+    real = checkpoints.save
+
+    def save(*arguments: Any) -> Path:
+        saved.append(len(arguments[2].history))
+        path = real(*arguments)
+        if len(saved) == epoch:
+            signal.raise_signal(signal.SIGTERM)
+            time.sleep(0.5)
+        return path
+
+    monkeypatch.setattr(checkpoints, "save", save)
+    with (
+        pytest.raises(StoppedError, match="after step 0 of epoch 2")
+        if state == "interrupted"
+        else nullcontext()
+    ):
+        train(load(), "small", tmp_path / "runs")
+    assert saved == list(range(1, epoch + 1))
+    assert runs.summaries(tmp_path / "runs")[0].state == state
+
+
 def test_minutes_too_are_a_reason_for_a_checkpoint(
     load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -760,7 +790,7 @@ def test_minutes_too_are_a_reason_for_a_checkpoint(
         "training.epochs=1", "training.steps_per_epoch=4", "training.checkpoint_every.minutes=1e-9"
     )
     train(config, "small", tmp_path / "runs")
-    assert saved == [0, 1, 2, 3, 0]
+    assert saved == [0, 1, 2, 3, 4, 0]
 
 
 @pytest.mark.parametrize(
@@ -898,6 +928,10 @@ def test_other_versions_are_warned_of(
     monkeypatch.setattr(keras, "__version__", "9.9")
     resume(run, runs.read_config(run))
     assert "going on with 9.9" in caplog.text
+    assert "begun with device" not in caplog.text
+    monkeypatch.setattr(workers, "available_cores", lambda: 99)
+    resume(run, runs.read_config(run))
+    assert "going on with CPU, 99 cores: the last digits may differ." in caplog.text
 
 
 def test_a_full_disk_is_one_clear_error(
@@ -1196,3 +1230,20 @@ def test_patches_grow_when_their_epoch_comes(load, tmp_path: Path) -> None:
     [resumed] = fed.training(2 * fed.steps).take(1)
     assert resumed[0].shape[1:3] == (48, 48)
     assert len(runs.read_history(train(config, "grows", tmp_path))) == 3
+
+
+def test_growing_patches_go_on_bit_for_bit(load, tmp_path: Path, monkeypatch) -> None:
+    """Averages over 48 x 48 are rounded, unlike those over 32 x 32, and as their graph does it."""
+    config = load(
+        "network={name: nafnet, width: 4}",
+        "validation.patch_size=32",
+        "training.later_patch_sizes=[{epoch: 2, patch_size: 48}]",
+    )
+    whole = train(config, "grows", tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        kill_at(patch, save=1, after=True)
+        with pytest.raises(KilledError):
+            train(config, "grows", tmp_path / "cut")
+    [run] = (tmp_path / "cut").iterdir()
+    resume(run, config)
+    assert_same(run, whole)

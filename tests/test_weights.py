@@ -7,13 +7,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import keras
 import numpy as np
 import pytest
 
-from tidenhance import weights
+from tidenhance import config, files, runs, weights
 from tidenhance.errors import RunError, WriteError
 from tidenhance.networks import _colour_transform, colour_transform, nafnet, plain_cnn
 
@@ -25,6 +26,26 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert [path.name for path in tmp_path.iterdir()] == ["a.weights.h5"]
+
+
+def test_weights_that_are_replaced_while_they_are_loaded_are_not_taken_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = config.load(config.find("quickstart"), ["network={name: residual_cnn, channels: 4}"])
+    (tmp_path / runs.CONFIG).write_text(config.dump(loaded))
+    path = tmp_path / runs.BEST_WEIGHTS
+    weights.save(weights.build_network(loaded), path)
+    *_, digest = weights.trained_network_and_digest(tmp_path)
+    assert digest == files.sha256(path)
+    real = weights.load
+
+    def load_late(*arguments: Any) -> None:
+        real(*arguments)
+        weights.save(weights.build_network(loaded), path)
+
+    monkeypatch.setattr(weights, "load", load_late)
+    with pytest.raises(RunError, match="just replaced; try again"):
+        weights.trained_network_and_digest(tmp_path)
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

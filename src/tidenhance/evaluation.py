@@ -84,17 +84,15 @@ def evaluate(
 
     Raises:
         ConfigError: a baseline is given twice with the same options.
-        RunError: the run has no config or no best weights, or they are damaged, or its folder of
-            pictures is a link that leads elsewhere.
+        RunError: the run has no config or no best weights, or they are damaged or just replaced, or
+            its folder of pictures is a link that leads elsewhere.
         DataError: the split's pairs are missing, there are none, or the data set has no levels.
         ImageError: a picture cannot be read.
         WriteError: the scores cannot be written.
         UserInputError: there is a file in place of the folder of pictures.
     """
     _, device_name = device.use("auto")
-    has_weights = (run / runs.BEST_WEIGHTS).is_file()
-    digest = runs.digest_of_best_weights(run) if has_weights else None
-    network, config = weights.trained_network(run)
+    network, config, digest = weights.trained_network_and_digest(run)
     # Found out now rather than after minutes of computing.
     if not os.access(run, os.W_OK):
         raise WriteError(f"{printable(run)}: cannot be written to: {os.strerror(errno.EACCES)}.")

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 import tidenhance
 from tidenhance import forward_onnx, runs, summary, weights
-from tidenhance.errors import RunError, TidenhanceError, UserInputError, WriteError, printable
+from tidenhance.errors import TidenhanceError, UserInputError, WriteError, printable
 from tidenhance.files import make_folder, new_folder, replacing
 from tidenhance.networks import _colour_transform
 
@@ -55,7 +55,7 @@ def export(
     Raises:
         UserInputError: there is something at `path` already, it lies in what is no folder, its name
             does not suit the format, or a package is not installed.
-        RunError: the run has no config or no best weights, or they are damaged.
+        RunError: the run has no config or no best weights, or they are damaged or just replaced.
         WriteError: it cannot be written; what was at `path` is then as before.
         TidenhanceError: the network cannot be converted.
     """
@@ -64,10 +64,7 @@ def export(
     if file_format == "onnx":
         _check_installed("tf2onnx", "onnx")
     with _in_float32():
-        digest = runs.digest_of_best_weights(run)
-        network, config = weights.trained_network(run)
-        if runs.digest_of_best_weights(run) != digest:
-            raise RunError(f"{printable(run)}: its best weights were just replaced; try again.")
+        network, config, digest = weights.trained_network_and_digest(run)
     make_folder(target.parent)
     try:
         with _quiet():
@@ -168,7 +165,10 @@ def _convertible(network: keras.Model) -> keras.Model:
         is_nearest = isinstance(layer, keras.layers.UpSampling2D) and (
             layer.interpolation == "nearest" and layer.data_format == "channels_last"
         )
-        return _NearestUpSampling2D(layer.size) if is_nearest else layer
+        if not is_nearest:
+            return layer
+        # The policy in force may be another, that of the training.
+        return _NearestUpSampling2D(layer.size, dtype=layer.dtype_policy)
 
     return keras.models.clone_model(network, clone_function=replace)
 

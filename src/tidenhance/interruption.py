@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import rich
 
@@ -75,4 +75,7 @@ def _watch(reader: int, request: Request, advice: str) -> None:
             rich.get_console().show_cursor()
             os._exit(128 + number)
         request.signal, first = number, time.monotonic()
-        rich.get_console().print(f"{number.name}: {advice}", markup=False, highlight=False)
+        # What it would be read with may have been ended by the same Ctrl-C, which rich answers with
+        # an exit; the second signal is still to be waited for.
+        with suppress(OSError, SystemExit):
+            rich.get_console().print(f"{number.name}: {advice}", markup=False, highlight=False)

@@ -84,8 +84,9 @@ class Session:
             self.bar.move_to(len(done.history), done.step, logs)
             self.stop_if_asked(done)
             minutes = self.config.training.checkpoint_every.minutes
-            due = done.step % every == 0 or (minutes and now - saved > 60 * minutes)
-            if due and not done.logs:
+            is_time = minutes and now - saved > 60 * minutes
+            # That of the epoch follows, but only after its validation.
+            if is_time or (done.step % every == 0 and not done.logs):
                 checkpoints.save(self.run, self.network, done)
                 saved = time.perf_counter()
         return done
@@ -129,11 +130,12 @@ class Session:
         }
         return replace(trained, history=[*trained.history, row], step=0, seconds=0.0, logs={})
 
-    def stop_if_asked(self, progress: Progress) -> None:
+    def stop_if_asked(self, progress: Progress, *, is_saved: bool = False) -> None:
         """Save a checkpoint and raise `StoppedError`, if Ctrl-C or SIGTERM has come."""
         number = self.request.signal
         if number is not None:
-            checkpoints.save(self.run, self.network, progress)
+            if not is_saved:
+                checkpoints.save(self.run, self.network, progress)
             raise StoppedError(
                 f"{number.name} stopped the training after step {progress.step} of epoch"
                 f" {len(progress.history) + 1}. Nothing is lost; to go on:"
@@ -195,7 +197,7 @@ def fit(
     advance = steps.advancing(
         steps.training(
             network,
-            jit_compile=_jit_compile(
+            **_compiled(
                 network, config, batches, few_sizes=bool(config.training.later_patch_sizes)
             ),
             micro_batch_size=_micro_batch_size(config),
@@ -204,9 +206,7 @@ def fit(
         iter(batches),
         together=config.training.steps_per_execution > 1,
     )
-    test_step = steps.validation(
-        network, jit_compile=_jit_compile(network, config, feed.validation(0))
-    )
+    test_step = steps.validation(network, **_compiled(network, config, feed.validation(0)))
     advice = "stopping after this step, with a checkpoint; once more stops at once"
     with (
         device.graph_optimiser_for_training(kind, len(network.layers)),
@@ -232,15 +232,20 @@ def fit(
                     _warn_of_dead_channels(network, feed.validation(0), config.seed)
                 if tensorboard:
                     tensorboard.write(epoch - 1, network, figures)
-            session.stop_if_asked(progress)
+            if not schedules.is_over(config.training, progress.history):
+                session.stop_if_asked(progress, is_saved=True)
 
 
-def _jit_compile(
+def _compiled(
     network: keras.Model, config: Config, batches: tf.data.Dataset, *, few_sizes: bool = False
-) -> bool:
-    """Whether to compile with XLA what is called on batches; it compiles anew for each size."""
+) -> dict[str, Any]:
+    """Return how to compile a step on batches: for each size anew, but for one graph of many."""
     many_sizes = None in batches.element_spec[0].shape[1:3] and not few_sizes
-    return bool(network.jit_compile) and not (many_sizes and config.training.xla == "auto")
+    avoided = many_sizes and config.training.xla == "auto"
+    return {
+        "jit_compile": bool(network.jit_compile) and not avoided,
+        "signature": batches.element_spec if many_sizes else None,
+    }
 
 
 def _first_batch(feed: Feed, progress: Progress) -> int:

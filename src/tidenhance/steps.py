@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 Batch = tuple[tf.Tensor, tf.Tensor]
+Signature = tuple[tf.TensorSpec, tf.TensorSpec]
 Logs = dict[str, tf.Tensor]
 Step = Callable[[Batch], Logs]
 Advance = Callable[[int], Logs]
@@ -18,6 +19,7 @@ def training(
     network: keras.Model,
     *,
     jit_compile: bool,
+    signature: Signature | None = None,
     micro_batch_size: int | None = None,
     learning_rate: LearningRateSchedule | None = None,
 ) -> Step:
@@ -28,6 +30,8 @@ def training(
     Args:
         network: compiled, with its optimiser built.
         jit_compile: compile with XLA.
+        signature: of all batches, for one graph where their sizes are many. Without it each size of
+            batch has a graph of its own.
         micro_batch_size: how many pictures are computed at once, if not all. The gradient is that
             of the whole batch, but for rounding; the memory is that of so many pictures.
         learning_rate: what it is as a function of the steps so far, if it changes with each.
@@ -71,17 +75,20 @@ def training(
         network.optimizer.apply(found, network.trainable_variables)
         return dict(network.get_metrics_result())
 
-    return _graph_function(step, jit_compile)
+    return _graph_function(step, jit_compile, signature)
 
 
-def validation(network: keras.Model, *, jit_compile: bool) -> Step:
+def validation(
+    network: keras.Model, *, jit_compile: bool, signature: Signature | None = None
+) -> Step:
     """Return a graph function that adds a batch to a compiled network's loss and metrics.
 
     Args:
         network: compiled.
         jit_compile: compile with XLA.
+        signature: as in `training`.
     """
-    return _graph_function(network.test_step, jit_compile)
+    return _graph_function(network.test_step, jit_compile, signature)
 
 
 def advancing(step: Step, batches: Iterator[Batch], *, together: bool) -> Advance:
@@ -113,6 +120,13 @@ def advancing(step: Step, batches: Iterator[Batch], *, together: bool) -> Advanc
     return lambda count: graph(tf.constant(count))
 
 
-def _graph_function(step: Step, jit_compile: bool) -> Step:
-    found: Step = tf.function(step, reduce_retracing=True, jit_compile=jit_compile, autograph=False)
+def _graph_function(step: Step, jit_compile: bool, signature: Signature | None) -> Step:
+    # Never `reduce_retracing`: which graph a batch meets, and so how it is rounded, would depend on
+    # the sizes before it, and they are others where a training goes on.
+    found: Step = tf.function(
+        step,
+        input_signature=None if signature is None else [signature],
+        jit_compile=jit_compile,
+        autograph=False,
+    )
     return found

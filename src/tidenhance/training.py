@@ -129,7 +129,7 @@ def resume(run: Path, config: Config) -> Path:
             times = (run / runs.CONFIG).stat()
             write_text(run / runs.CONFIG, config_module.dump(resolved))
             os.utime(run / runs.CONFIG, ns=(times.st_atime_ns, times.st_mtime_ns))
-        _warn_of_other_versions(before.provenance)
+        _warn_of_other_surroundings(before.provenance, used.name)
         with _state_noted(run):
             with closing(fed):
                 session.fit(network, resolved, run, fed, progress, used.kind)
@@ -293,7 +293,8 @@ def _state_noted(run: Path) -> Iterator[None]:
         runs.set_state(run, "running")
         yield
         state = "finished"
-    except (KeyboardInterrupt, StoppedError):
+    # Outside the epochs, SIGTERM is a SystemExit.
+    except (KeyboardInterrupt, SystemExit, StoppedError):
         state = "interrupted"
         raise
     finally:
@@ -303,13 +304,13 @@ def _state_noted(run: Path) -> Iterator[None]:
         logger.info("%s", state)
 
 
-def _warn_of_other_versions(before: Provenance | None) -> None:
-    for name, version in _versions().items():
+def _warn_of_other_surroundings(before: Provenance | None, device_name: str) -> None:
+    for name, version in {**_versions(), "device": device_name}.items():
         earlier = getattr(before, name, None)
         if earlier not in (None, version):
             logger.warning(
                 "WARNING: begun with %s %s, going on with %s: the last digits may differ.",
-                name,
+                name.replace("_", "-"),
                 earlier,
                 version,
             )

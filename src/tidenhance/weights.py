@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tidenhance import components, runs
 from tidenhance.config import Config
-from tidenhance.errors import RunError
+from tidenhance.errors import RunError, printable
 from tidenhance.files import replacing, reserve
 
 # Beside each array HDF5 writes a name, a group and an index.
@@ -218,7 +218,21 @@ def trained_network(run: Path) -> tuple[keras.Model, Config]:
     Raises:
         RunError: the run has no config or no best weights, or they are damaged.
     """
+    network, config, _ = trained_network_and_digest(run)
+    return network, config
+
+
+def trained_network_and_digest(run: Path) -> tuple[keras.Model, Config, str]:
+    """Return what `trained_network` returns, and the SHA-256 of the file of the weights.
+
+    Raises:
+        RunError: as `trained_network`, or a training replaced the file meanwhile.
+    """
     config = runs.read_config(run)
     network = build_network(config)
-    load(network, run / runs.BEST_WEIGHTS)
-    return network, config
+    path = run / runs.BEST_WEIGHTS
+    digest = runs.digest_of_best_weights(run) if path.is_file() else ""
+    load(network, path)
+    if runs.digest_of_best_weights(run) != digest:
+        raise RunError(f"{printable(run)}: its best weights were just replaced; try again.")
+    return network, config, digest
