@@ -124,6 +124,7 @@ OVERFITTING = ("plain-irregular", "plain128")
 
 RECIPE = (
     *ARTICLES_DATA_AND_LOSS,
+    "data.splits={}",
     f"training.batch_size={BATCH_SIZE}",
     "training.patch_size=128",
     "training.later_patch_sizes=[]",

@@ -50,11 +50,14 @@ TOOL = [sys.executable, "-m", "tidenhance"]
 Result = dict[str, str]
 
 
+class SkippedError(Exception):
+    """This machine does not allow a disturbance."""
+
+
 class Bench:
     """A data set, a config, and the undisturbed run to compare with."""
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.folder, self.random = folder, random.Random(seed)
+    def __init__(self, folder: Path) -> None:
         self.config, self.data = folder / "torture.yaml", folder / "data"
         self.config.write_text(CONFIG)
         synth = ["data", "synth", "--references", "sample", "--out", str(self.data)]
@@ -180,7 +183,7 @@ def fill_the_disk(bench: Bench, runs: Path, chance: random.Random) -> str:
     runs.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(runs)]
     if subprocess.run(mount, stderr=subprocess.DEVNULL, check=False).returncode != 0:
-        return "SKIPPED: mounting a small file system is not allowed here"
+        raise SkippedError("mounting a small file system is not allowed here")
     elsewhere = runs.with_name(f"{runs.name}-copied")
     try:
         process = bench.start(runs)
@@ -250,7 +253,7 @@ def main() -> None:
     if arguments["folder"]:
         arguments["folder"].mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="torture-", dir=arguments["folder"]))
-    bench = Bench(folder, arguments["seed"])
+    bench = Bench(folder)
     print(f"undisturbed: {bench.seconds:.0f} s, {len(bench.expected)} files to compare")
 
     trials = [
@@ -259,24 +262,30 @@ def main() -> None:
         for number in range(arguments[option.replace("-", "_")])
     ]
 
-    def run(trial: tuple[Callable[[Bench, Path, random.Random], str], int]) -> tuple[str, bool]:
+    def run(
+        trial: tuple[Callable[[Bench, Path, random.Random], str], int],
+    ) -> tuple[str, bool | None]:
         disturb, number = trial
         runs = folder / f"{disturb.__name__}-{number:02d}"
         try:
             said = disturb(bench, runs, random.Random(f"{arguments['seed']} {runs.name}"))
             bench.compare(runs)
+        except SkippedError as error:
+            return f"{disturb.__name__}: SKIPPED: {error}", None
         except AssertionError as error:
             return f"{runs.name}: NOT THE SAME: {error}", False
         shutil.rmtree(runs)
         return f"{disturb.__name__}: {said}; resumed: the same", True
 
-    survived = 0
+    survived = tried = 0
     with ThreadPoolExecutor(2) as pool:
         for line, good in pool.map(run, trials):
             print(line, flush=True)
-            survived += good
-    print(f"{survived} of {len(trials)} trainings came to the same result, bit for bit")
-    if survived < len(trials):
+            if good is not None:
+                tried += 1
+                survived += good
+    print(f"{survived} of {tried} trainings came to the same result, bit for bit")
+    if survived < tried:
         sys.exit(f"what is left of the others is in {folder}")
     shutil.rmtree(folder)
 

@@ -318,6 +318,15 @@ def test_debug_shows_the_traceback_and_keeps_the_exit_code(tool, monkeypatch, by
     assert ended.err.splitlines()[-1].startswith("error: No trained run under runs/.")
 
 
+def test_debug_shows_the_traceback_of_each_picture(tool):
+    Path("a.png").write_text("no picture")
+    Path("b.png").write_text("")
+    ended = tool("--debug", "enhance", "a.png", "b.png")
+    assert ended.code == 2
+    assert ended.err.count("Traceback (most recent call last)") >= 2
+    assert ended.err.count("\nerror: ") == 2
+
+
 def test_summary_as_json(tool):
     ended = tool("summary", "--config", "plain128", "--json")
     assert ended.code == 0
@@ -547,6 +556,10 @@ def test_runs_on_other_data_are_not_printed_beside_each_other(
     first, second = json.loads(ended.out)
     assert [first["run"], second["run"]] == [soft_copy.name, bright_run.name]
     assert "difference_to_first" not in first
+    for one in (first, second):
+        [blur] = one["baselines"].values()
+        difference = blur["gain"]["psnr"]["mean"] - first["gain"]["psnr"]["mean"]
+        assert blur["difference_to_first"]["psnr"]["mean"] == pytest.approx(difference)
     difference = second["gain"]["psnr"]["mean"] - first["gain"]["psnr"]["mean"]
     assert second["difference_to_first"]["psnr"]["mean"] == pytest.approx(difference)
     found = runs.read_json(soft_copy / "scores.json") | {"data_fingerprint": "beef"}

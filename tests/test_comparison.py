@@ -44,6 +44,9 @@ def test_runs_are_called_by_config_by_folder_or_by_path(soft_copy: Path, bright_
     assert labels(soft_copy, bright_copy, second) == [soft_copy.name, "bright", "soft-2"]
     third = Path(shutil.copytree(soft_copy, soft_copy.parent / "other" / soft_copy.name))
     assert labels(soft_copy, third) == [str(soft_copy), str(third)]
+    config = third / "config.yaml"
+    config.write_text(config.read_text().replace("config: soft", "config: other"))
+    assert labels(soft_copy, third) == ["soft", "other"]
 
 
 def test_commands_work_as_they_are_printed() -> None:

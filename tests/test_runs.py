@@ -269,6 +269,13 @@ def test_a_loss_that_is_not_a_number_is_never_the_best(run):
     assert runs.summaries(run.parent)[0].best_val_loss == ROW["val_loss"]
 
 
+def test_the_last_loss_is_the_best_where_the_run_says_so(run):
+    config_file = run / runs.CONFIG
+    config_file.write_text(config_file.read_text().replace("lowest_val_loss", "last"))
+    runs.write_history(run, [ROW, {**ROW, "val_loss": 0.5}])
+    assert runs.summaries(run.parent)[0].best_val_loss == 0.5
+
+
 NO_JSON_OBJECT = [b"", b"\xff\xfe", b"[" * 100_000, b"5", b"[1]", b"{", b'{"a": 1' + b"0" * 5000]
 DAMAGED = {
     runs.CONFIG: [b"", b"\xff\xfe", b"[" * 100_000, b"5", b"[1]", b"{", b"a: 1\na: 2", b"a: *b"],
@@ -448,6 +455,11 @@ def test_a_config_s_name_stands_for_its_newest_run_with_weights(run, text, model
     (newer / runs.BEST_WEIGHTS).touch()
     assert runs.find_model("quickstart", run.parent) == newer
     assert runs.find_or_copy("quickstart", run.parent) == newer
+
+
+def test_a_configs_name_is_that_of_no_run_but_leads_to_the_newest(run):
+    with pytest.raises(RunError, match=rf"no such run under .* Did you mean '{run.name}'\?"):
+        runs.find("quickstart", run.parent)
 
 
 def test_neither_a_run_nor_a_model(run, models):

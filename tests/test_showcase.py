@@ -74,7 +74,21 @@ def test_pictures_of_another_evaluation_are_not_shown(
         shutil.copy(bright_copy / "images" / "val" / path.name, path)
     page = html(soft_copy)
     assert "the pictures are not those that were evaluated" in pages_text(page)
+    assert f"Restore them again: tidenhance eval {soft_copy} --save-images" in pages_text(page)
     assert "data:image" not in page
+
+
+def test_what_the_data_set_lacks_is_said(
+    soft_run: Path, soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    config = soft_copy / "config.yaml"
+    tree = Path(shutil.copytree(soft_run.parent / "tree", soft_copy.parent / "another"))
+    config.write_text(re.sub(r"root: .*", f"root: {tree}", config.read_text()))
+    distorted = min((tree / "distorted_images").iterdir())
+    distorted.unlink()
+    page = pages_text(html(soft_copy))
+    assert f"cannot be read: {tree}: " in page
+    assert distorted.name in page
 
 
 def test_a_damaged_table_of_pairs_is_named(soft_copy: Path, html: Callable[..., str]) -> None:

@@ -12,7 +12,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -260,11 +260,16 @@ def evaluate(
         results[path.name if is_only else str(path)] = result
     scores.check_comparable(results)
     if as_json:
-        first, *others = results.values()
-        compared = [
-            result | {"difference_to_first": scores.differences(result, first)} for result in others
+        first = next(iter(results.values()))
+
+        def compared(result: dict[str, Any]) -> dict[str, Any]:
+            return result | {"difference_to_first": scores.differences(result, first)}
+
+        listed = [
+            (result if result is first else compared(result))
+            | {"baselines": {name: compared(one) for name, one in result["baselines"].items()}}
+            for result in results.values()
         ]
-        listed = [first, *compared]
         typer.echo(scores.to_json(listed[0] if len(listed) == 1 else listed), nl=False)
         return
     tables.print_scores(results)
@@ -322,6 +327,7 @@ def enhance(
     listed = []
     for source, result in enhancing.enhance(enhance_one, jobs):
         if isinstance(result, TidenhanceError):
+            _show_traceback(result)
             typer.echo(f"error: {printable(result)}", err=True)
             worst = max(worst, 2 if isinstance(result, UserInputError) else 1)
             listed.append({"input": str(source), "error": str(result)})
@@ -646,9 +652,13 @@ def _native_messages_hidden() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _fail(error: BaseException, code: int, message: str) -> NoReturn:
+def _show_traceback(error: BaseException) -> None:
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error)
+
+
+def _fail(error: BaseException, code: int, message: str) -> NoReturn:
+    _show_traceback(error)
     lines = message.split("\n")
     separator = "\n  " if len(lines) > 1 else " "
     typer.echo("".join(["error:", *(separator + printable(line) for line in lines)]), err=True)
@@ -735,7 +745,9 @@ def _log_to_console(*, stderr: bool) -> None:
 
     class ConsoleHandler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.print(self.format(record), soft_wrap=True, markup=False, highlight=False)
+            # A training does not end where nobody reads on, as after `| head`; rich would exit.
+            with suppress(OSError, SystemExit):
+                console.print(self.format(record), soft_wrap=True, markup=False, highlight=False)
 
     logger = logging.getLogger("tidenhance")
     logger.setLevel(logging.INFO)

@@ -277,8 +277,8 @@ def _labels(configs: Mapping[Path, dict[str, Any]]) -> dict[Path, str]:
     counts, same_folder = Counter(names.values()), Counter(folders.values())
     found = {}
     for path in configs:
-        label = names[path] if counts[names[path]] == 1 else folders[path]
-        found[path] = label if same_folder[folders[path]] == 1 else str(path)
+        folder = folders[path] if same_folder[folders[path]] == 1 else str(path)
+        found[path] = names[path] if counts[names[path]] == 1 else folder
     return found
 
 

@@ -114,7 +114,12 @@ def as_markdown(compared: Sequence[Run], levels: Sequence[int] | None = None) ->
             parts += [
                 f"## Gain in PSNR over doing nothing by {title} (dB)",
                 _markdown_table(
-                    [title, "pairs", "doing nothing", *(method.label for method in methods)],
+                    [
+                        title,
+                        "pairs",
+                        "PSNR of doing nothing",
+                        *(method.label for method in methods),
+                    ],
                     [
                         [name, str(some.pairs), number(some.identity.get("psnr"), "psnr")]
                         + [gain_text(cell.gain.get("psnr")) if cell else "–" for cell in cells]

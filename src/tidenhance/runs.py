@@ -64,7 +64,7 @@ class Summary:
         config: the name of the config it was started from.
         epochs: epochs finished.
         planned_epochs: epochs planned.
-        best_val_loss: the lowest so far.
+        best_val_loss: of the best epoch so far, by the run's own choice of it.
         scores: what `scores.json` holds, where there is one of the best weights.
         problem: what is damaged.
     """
@@ -232,8 +232,10 @@ def find(name: str, folder: Path = FOLDER) -> Path:
     """
     found = _found(name, folder)
     if found is None:
+        newest = newest_of(name, folder)
         known = [path.name for path in _directories(folder)]
-        raise RunError(f"{name}: no such run under {folder}/." + did_you_mean(name, known))
+        hint = f" Did you mean '{newest.name}'?" if newest else did_you_mean(name, known)
+        raise RunError(f"{name}: no such run under {folder}/.{hint}")
     return found
 
 
@@ -392,6 +394,9 @@ def _summary(run: Path) -> Summary:
     training = config.get("training")
     epochs = training.get("epochs") if isinstance(training, dict) else None
     losses = [row["val_loss"] for row in history if math.isfinite(row.get("val_loss", math.nan))]
+    validation = config.get("validation")
+    if isinstance(validation, dict) and validation.get("best_epoch") == "last":
+        losses = losses[-1:]
     return Summary(
         path=run,
         state=state,

@@ -110,9 +110,11 @@ def examples(
     except (DataError, ImageError, ConfigError) as error:
         if root is not None and isinstance(error, DataError):
             raise
-        first_line = str(error).partition("\n")[0]
+        # Of a list of problems the first line names only the folder.
+        first, second = map(str.strip, [*str(error).split("\n"), ""][:2])
+        told = f"{first} {second}" if first.endswith(":") else first
         return [], (
-            f"{run.label}: no pictures are shown, since the data set cannot be read: {first_line}"
+            f"{run.label}: no pictures are shown, since the data set cannot be read: {told}"
             " Name its folder: --data ROOT"
         )
 
@@ -215,14 +217,18 @@ def _example(
     except ImageError as problem:
         again = eval_command(run.path, run.scores.split, levels)
         raise _UnusableError(f"{problem} Restore it again: {again} --save-images") from problem
-    what = {"before": (distorted, found[name].place), "after": (restored, folder)}
-    for key, (pixels, where) in what.items():
+    elsewhere = "Evaluate again, or name the right folder: --data ROOT"
+    again = f"Restore them again: {eval_command(run.path, run.scores.split, levels)} --save-images"
+    what = {
+        "before": (distorted, found[name].place, elsewhere),
+        "after": (restored, folder, again),
+    }
+    for key, (pixels, where, advice) in what.items():
         measured = _psnr(pixels, reference)
         if not abs(measured - row[key]) < _TOLERANCE:
             raise _UnusableError(
                 f"the pictures are not those that were evaluated: {where}: {name} has"
-                f" {measured:.2f} dB. Expected: {row[key]:.2f} dB. Evaluate again, or name the"
-                " right folder: --data ROOT"
+                f" {measured:.2f} dB. Expected: {row[key]:.2f} dB. {advice}"
             )
     height, width = (min(side, MOST_PIXELS_A_SIDE) for side in reference.shape[:2])
     type_name = run.scores.per_type.get(row.get("type") or "")
