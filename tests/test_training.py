@@ -553,8 +553,8 @@ class KilledError(BaseException):
     """Stands for SIGKILL: nothing catches it. `scripts/torture` does it for real."""
 
 
-def kill_at(monkeypatch: pytest.MonkeyPatch, *, save: int, after: bool) -> None:
-    """Let the process end before or after the given call of `checkpoints.save`."""
+def cut_off(config: Config, name: str, folder: Path, *, save: int, after: bool) -> Path:
+    """Return a run whose process ended before or after the given call of `checkpoints.save`."""
     real, calls = checkpoints.save, iter(range(1, 1000))
 
     def dying(*arguments: Any) -> Path:
@@ -566,7 +566,12 @@ def kill_at(monkeypatch: pytest.MonkeyPatch, *, save: int, after: bool) -> None:
             raise KilledError
         return path
 
-    monkeypatch.setattr(checkpoints, "save", dying)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "save", dying)
+        with pytest.raises(KilledError):
+            train(config, name, folder)
+    [run] = folder.iterdir()
+    return run
 
 
 # Saves 1 and 2 are within the first epoch, 3 ends it, 4 is within the second, …
@@ -614,11 +619,7 @@ def test_a_run_cut_off_anywhere_comes_to_the_same_end(
     assert rates[-1] < rates[0]
     for save, after in cuts:
         folder = tmp_path / f"cut-{save}-{after}"
-        with monkeypatch.context() as patch:
-            kill_at(patch, save=save, after=after)
-            with pytest.raises(KilledError):
-                train(config, "whole", folder)
-        [run] = folder.iterdir()
+        run = cut_off(config, "whole", folder, save=save, after=after)
         assert resume(run, runs.read_config(run)) == run
         assert_same(run, whole)
         assert runs.summaries(folder)[0].state == "finished"
@@ -709,11 +710,7 @@ def test_before_the_first_checkpoint_a_run_starts_again(
     monkeypatch.chdir(first.parent)
     config = load(f"training.initial_weights=[{first.name}]")
     whole = train(config, "small", tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        kill_at(patch, save=1, after=False)
-        with pytest.raises(KilledError):
-            train(config, "small", tmp_path / "runs")
-    [run] = (tmp_path / "runs").iterdir()
+    run = cut_off(config, "small", tmp_path / "runs", save=1, after=False)
     with pytest.raises(ConfigError, match="seed: the run was begun with 1"):
         resume(run, load(f"training.initial_weights=[{first}]", "seed=3"))
     monkeypatch.chdir(tmp_path)
@@ -1016,15 +1013,11 @@ def test_training_stops_where_the_config_says_and_goes_on_where_it_no_longer_doe
 
 
 def test_a_training_in_memory_that_was_cut_off_comes_to_the_same_end(
-    load_digits, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    load_digits, tmp_path: Path
 ) -> None:
     config = load_digits("training.checkpoint_every.steps=2")
     whole = train(config, "digits", tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        kill_at(patch, save=1, after=True)
-        with pytest.raises(KilledError):
-            train(config, "digits", tmp_path / "runs")
-    [run] = (tmp_path / "runs").iterdir()
+    run = cut_off(config, "digits", tmp_path / "runs", save=1, after=True)
     resume(run, runs.read_config(run))
     assert_same(run, whole)
 
@@ -1232,7 +1225,7 @@ def test_patches_grow_when_their_epoch_comes(load, tmp_path: Path) -> None:
     assert len(runs.read_history(train(config, "grows", tmp_path))) == 3
 
 
-def test_growing_patches_go_on_bit_for_bit(load, tmp_path: Path, monkeypatch) -> None:
+def test_growing_patches_go_on_bit_for_bit(load, tmp_path: Path) -> None:
     """Averages over 48 x 48 are rounded, unlike those over 32 x 32, and as their graph does it."""
     config = load(
         "network={name: nafnet, width: 4}",
@@ -1240,10 +1233,6 @@ def test_growing_patches_go_on_bit_for_bit(load, tmp_path: Path, monkeypatch) ->
         "training.later_patch_sizes=[{epoch: 2, patch_size: 48}]",
     )
     whole = train(config, "grows", tmp_path / "whole")
-    with monkeypatch.context() as patch:
-        kill_at(patch, save=1, after=True)
-        with pytest.raises(KilledError):
-            train(config, "grows", tmp_path / "cut")
-    [run] = (tmp_path / "cut").iterdir()
+    run = cut_off(config, "grows", tmp_path / "cut", save=1, after=True)
     resume(run, config)
     assert_same(run, whole)

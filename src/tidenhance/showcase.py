@@ -212,16 +212,15 @@ def _example(
     if name not in found:
         raise _UnusableError(f"the data set has no pair {name}; name its folder: --data ROOT")
     distorted, reference = map(images.to_rgb, pairs.read(found[name]))
+    again = f"{eval_command(run.path, run.scores.split, levels)} --save-images"
     try:
         restored = images.read_rgb(folder / f"{name}.png")
     except ImageError as problem:
-        again = eval_command(run.path, run.scores.split, levels)
-        raise _UnusableError(f"{problem} Restore it again: {again} --save-images") from problem
+        raise _UnusableError(f"{problem} Restore it again: {again}") from problem
     elsewhere = "Evaluate again, or name the right folder: --data ROOT"
-    again = f"Restore them again: {eval_command(run.path, run.scores.split, levels)} --save-images"
     what = {
         "before": (distorted, found[name].place, elsewhere),
-        "after": (restored, folder, again),
+        "after": (restored, folder, f"Restore them again: {again}"),
     }
     for key, (pixels, where, advice) in what.items():
         measured = _psnr(pixels, reference)

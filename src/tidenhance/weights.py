@@ -218,7 +218,9 @@ def trained_network(run: Path) -> tuple[keras.Model, Config]:
     Raises:
         RunError: the run has no config or no best weights, or they are damaged.
     """
-    network, config, _ = trained_network_and_digest(run)
+    config = runs.read_config(run)
+    network = build_network(config)
+    load(network, run / runs.BEST_WEIGHTS)
     return network, config
 
 
@@ -228,11 +230,9 @@ def trained_network_and_digest(run: Path) -> tuple[keras.Model, Config, str]:
     Raises:
         RunError: as `trained_network`, or a training replaced the file meanwhile.
     """
-    config = runs.read_config(run)
-    network = build_network(config)
-    path = run / runs.BEST_WEIGHTS
-    digest = runs.digest_of_best_weights(run) if path.is_file() else ""
-    load(network, path)
+    there = (run / runs.BEST_WEIGHTS).is_file()
+    digest = runs.digest_of_best_weights(run) if there else ""
+    network, config = trained_network(run)
     if runs.digest_of_best_weights(run) != digest:
         raise RunError(f"{printable(run)}: its best weights were just replaced; try again.")
     return network, config, digest
