@@ -220,7 +220,8 @@ class Bench:
         folder.mkdir()
         for name, pixels in sample.photographs().items():
             if pixels.shape[0] >= stream.HEIGHT and pixels.shape[1] >= stream.WIDTH:
-                Image.fromarray(pixels).save(folder / f"{name}.png")
+                # Mirrored: those that the set's references are of are refused.
+                Image.fromarray(pixels[:, ::-1]).save(folder / f"{name}.png")
         synthesis = [f"training.synthesis.photographs={folder}", "training.synthesis.window=64"]
         options = ["validation.patch_size=32", *synthesis]
         if self.short:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import skimage.data
 import typer
+import yaml
 from PIL import Image
 
 import tidenhance
@@ -419,12 +420,26 @@ def test_data_check(tool, small_tree):
     assert "problem: reference_images/i05.bmp: missing" in shown.out
 
 
-def test_an_empty_name_is_not_the_folder_that_one_is_in(tool, tmp_path):
+def test_an_empty_name_is_not_the_folder_that_one_is_in(tool, tmp_path, soft_run):
     Image.new("RGB", (8, 8)).save(tmp_path / "holiday.png")
     ended = tool("enhance", "")
     assert ended.code == 2
     assert "expected a picture, or a folder of pictures. Received: ''." in ended.err
+    ended = tool("enhance", "holiday.png", "-o", "")
+    assert ended.code == 2
+    assert "--out: expected a file or a folder. Received: ''." in ended.err
     assert [path.name for path in tmp_path.iterdir()] == ["holiday.png"]
+    for arguments, option in (
+        (("eval", "--levels", ""), "--levels"),
+        (("report", str(soft_run), "--levels", ""), "--levels"),
+        (("summary", "--config", "quickstart", "--size", ""), "--size"),
+        (("export", "-o", ""), "--out"),
+        (("report", "mine", "-o", ""), "--out"),
+    ):
+        ended = tool(*arguments)
+        assert (ended.code, ended.out) == (2, "")
+        assert f"{option}: expected" in ended.err
+        assert "Received: ''." in ended.err
 
 
 @pytest.mark.parametrize("options", [[], ["--runs", "empty"]])
@@ -543,6 +558,33 @@ def test_a_baseline_with_and_without_options(tool, monkeypatch, soft_run, baseli
     else:
         assert (ended.code, given) == (0, [expected])
         assert json.loads(ended.out)["run"] == soft_run.name
+
+
+def test_a_baseline_is_scored_once_for_all_runs(tool, monkeypatch, soft_run, bright_run):
+    scored = []
+
+    def evaluate(run: Path, *_: object, baselines: Any, alike: Any, **__: object) -> Any:
+        scored.append((run, [name for name, _ in baselines], alike and alike["run"]))
+        return runs.read_json(run / "scores.json")
+
+    monkeypatch.setattr(evaluation, "evaluate", evaluate)
+    both = (str(soft_run), str(bright_run))
+    assert tool("eval", *both, "--baseline", "nlm", "--json").code == 0
+    assert scored == [(soft_run, ["nlm"], None), (bright_run, [], soft_run.name)]
+
+
+def test_runs_on_other_pairs_are_refused_before_any_is_scored(
+    tool, monkeypatch, soft_copy, bright_run
+):
+    config = soft_copy / "config.yaml"
+    text = yaml.safe_load(config.read_text())
+    text["data"]["types"] = [1, 10]
+    config.write_text(yaml.safe_dump(text))
+    monkeypatch.setattr(evaluation, "evaluate", lambda *_, **__: pytest.fail("it was scored"))
+    ended = tool("eval", str(bright_run), str(soft_copy))
+    assert (ended.code, ended.out) == (2, "")
+    assert f"{soft_copy.name}: evaluated on other data than {bright_run.name}" in ended.err
+    assert "Expected as pairs: " in ended.err
 
 
 def test_runs_on_other_data_are_not_printed_beside_each_other(
@@ -733,7 +775,7 @@ def test_digits_from_the_command_line(tool, tmp_path):
     assert len(trained["history"]) == 1
     assert "val_psnr" in trained["history"][0]
     run = trained["run"]
-    longer = tool("train", "--resume", run, "--json", "training.stop_at=")
+    longer = tool("train", "--resume", run, "--json", "training.stop_at=null")
     assert longer.code == 0
     assert [row["epoch"] for row in json.loads(longer.out)["history"]] == [1, 2]
 

@@ -52,6 +52,22 @@ def test_runs_are_called_by_config_by_folder_or_by_path(soft_copy: Path, bright_
 def test_commands_work_as_they_are_printed() -> None:
     command = comparison.eval_command(Path("my runs/a"), "test", [1, 2])
     assert command == "tidenhance eval 'my runs/a' --split test --levels 1,2"
+    command = comparison.eval_command(Path("a"), "val", root="my data")
+    assert command == "tidenhance eval a --data 'my data'"
+
+
+def test_a_run_is_evaluated_again_where_it_was(soft_copy: Path) -> None:
+    [run] = comparison.read([soft_copy], "val")
+    root = run.setting("data", "root")
+    scores = json.loads((soft_copy / "scores.json").read_text())
+    for evaluated, told in (
+        (None, ""),
+        (root, ""),
+        ("/elsewhere", " --data /elsewhere"),
+    ):
+        (soft_copy / "scores.json").write_text(json.dumps(scores | {"root": evaluated}))
+        [run] = comparison.read([soft_copy], "val")
+        assert run.eval_command(None) == f"tidenhance eval {soft_copy}{told}"
 
 
 def test_a_run_without_scores(soft_copy: Path, bright_copy: Path) -> None:

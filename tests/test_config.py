@@ -103,7 +103,7 @@ def test_overrides(load):
         "training.augmentation.flips=true",
         "training.learning_rate_schedule.reduce_on_plateau.patience=3",
         "data.splits={train: [1], val: [2], test: []}",
-        "training.patch_size=",
+        "training.patch_size=null",
         "data.root=a=b",
         "training.initial_weights=['1e5']",
     )
@@ -248,15 +248,18 @@ training:
         ("network.fusion_softmax=stream", "expected one of channels, streams."),
         ("network=mirnet", "expected keys and values (name, …). Received: 'mirnet'."),
         ("network=[mirnet]", 'expected keys and values (name, …). Received: ["mirnet"].'),
-        ("network=", "expected keys and values (name, …). Received: null."),
+        ("network=null", "expected keys and values (name, …). Received: null."),
         (
             "loss={}",
             f"required, but not given: expected one of {LOSSES}.",
         ),
         (
-            "loss.name=",
+            "loss.name=null",
             f"expected one of {LOSSES}.",
         ),
+        # As of a shell's variable that is not set.
+        ("training.patch_size=", "training.patch_size: nothing follows. Write null for none."),
+        ("training.stop_at= ", "training.stop_at: nothing follows. Write null for none."),
         (
             "loss.name=5",
             f"expected one of {LOSSES}. Received: 5.",
@@ -444,7 +447,7 @@ def test_where_the_data_is(load):
     assert root() is None
     assert root(environment={"TIDENHANCE_DATA": ""}) is None
     assert root(environment=variable) == "from the variable"
-    assert root("data.root=", text=in_file, environment=variable) == "from the variable"
+    assert root("data.root=null", text=in_file, environment=variable) == "from the variable"
     assert root(text=in_file, environment=variable) == "from the file"
     assert root("data.root=override", text=in_file, environment=variable) == "override"
     assert root("data.root=x", text=in_file, environment=variable, root="--data") == "--data"

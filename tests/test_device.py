@@ -71,6 +71,22 @@ def test_after_the_first_computation_it_stays_where_it_is(monkeypatch, began_on,
             device.use("gpu")
 
 
+def test_of_several_gpus_the_first_alone_is_opened(monkeypatch):
+    gpus = [tf.config.PhysicalDevice(f"/physical_device:GPU:{n}", "GPU") for n in range(3)]
+    calls = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: gpus)
+    monkeypatch.setattr(
+        tf.config, "set_visible_devices", lambda *given: calls.append(("visible", *given))
+    )
+    experimental = tf.config.experimental
+    monkeypatch.setattr(
+        experimental, "set_memory_growth", lambda *given: calls.append(("growth", *given))
+    )
+    monkeypatch.setattr(experimental, "get_device_details", lambda _: {"device_name": "a GPU"})
+    assert device.use("auto") == ("gpu", "GPU, a GPU")
+    assert calls == [("visible", gpus[:1], "GPU"), ("growth", gpus[0], True)]
+
+
 def graph_optimiser_is_off() -> bool:
     return bool(tf.config.optimizer.get_experimental_options().get("disable_meta_optimizer"))
 

@@ -244,6 +244,39 @@ def test_baselines_are_kept_as_long_as_the_pairs_are_the_same(run: Path) -> None
     assert evaluate() == {}
 
 
+def test_another_run_s_baselines_are_taken_where_the_pixels_are_the_same(
+    run: Path, tmp_path: Path
+) -> None:
+    other = Path(shutil.copytree(run, tmp_path / "runs" / "other"))
+    first = evaluation.evaluate(run, "test", baselines=[("median", {"size": 3})])
+    found = evaluation.evaluate(other, "test", alike=first)
+    assert found["baselines"] == first["baselines"]
+    assert json.loads((other / "scores-test.json").read_text())["baselines"] == first["baselines"]
+    (other / "scores-test.json").unlink()
+    for change in ({"data_fingerprint": "beef"}, {"tidenhance": "0.0.1"}):
+        assert evaluation.evaluate(other, "test", alike=first | change)["baselines"] == {}
+
+
+def test_what_is_measured_on_is_known_before(run: Path, small_tree: Path, tmp_path: Path) -> None:
+    for split in ("val", "test"):
+        known = evaluation.measured_on(run, split)
+        assert known.items() <= evaluation.evaluate(run, split).items()
+        assert set(known) == {"split", "levels", "pairs"}
+    with pytest.raises(DataError, match="level 4"):
+        evaluation.measured_on(run, "val", levels=[4, 5])
+    with pytest.raises(DataError, match="nowhere"):
+        evaluation.measured_on(run, "val", root=str(tmp_path / "nowhere"))
+
+
+def test_the_data_s_folder_is_noted(
+    run: Path, small_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert evaluation.evaluate(run, "val")["root"] == str(small_tree)
+    shutil.copytree(small_tree, tmp_path / "same")
+    monkeypatch.chdir(tmp_path)
+    assert evaluation.evaluate(run, "val", root="same")["root"] == str(tmp_path / "same")
+
+
 def test_the_fingerprint_is_of_the_pixels(run: Path, small_tree: Path, tmp_path: Path) -> None:
     same = tmp_path / "same"
     shutil.copytree(small_tree, same)
@@ -331,6 +364,7 @@ def test_digits_are_scored_by_kind_of_noise_and_by_digit(digits_run: Path) -> No
     assert (scores["pairs"], scores["references"], scores["levels"]) == (285, 10, [2])
     assert scores["baselines"]["median"]["identity"] == scores["identity"]
     assert scores["article"] is None
+    assert scores["root"] is None
     with (digits_run / "scores-test.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len({row["name"] for row in rows}) == 285

@@ -64,7 +64,7 @@ def test_batches_are_cut_and_turned_as_the_config_says(load: Load, augmentation:
 
 
 def test_the_files_that_errors_name_are_those_that_were_fed(load: Load):
-    fed = feed.of(load("training.patch_size="))
+    fed = feed.of(load("training.patch_size=null"))
     for number, (distorted, _) in enumerate(fed.training(0).take(8)):
         [name] = fed.names(number)
         np.testing.assert_array_equal(images.to_float(images.read_rgb(Path(name))), distorted[0])

@@ -49,6 +49,18 @@ def content(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
 
 
+def test_file_systems_that_do_not_sync_folders(tmp_path, monkeypatch):
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with new_folder(tmp_path / "new") as folder:
+        (folder / "within").mkdir()
+        (folder / "within" / "a.txt").write_text("one")
+    assert content(tmp_path / "new" / "within") == {"a.txt": "one"}
+
+
 def test_a_new_and_an_old_file(tmp_path):
     for text in ("one", "two ü\n"):
         write_text(tmp_path / "a.txt", text)

@@ -513,8 +513,9 @@ def test_several_frames_are_an_error(tmp_path, ending):
     path = tmp_path / f"x{ending}"
     first, second = Image.new("RGB", (4, 4), "white"), Image.new("RGB", (4, 4), "black")
     first.save(path, save_all=True, append_images=[second])
-    with pytest.raises(ImageError, match=r"single picture\. Received: several frames"):
-        read_picture(path)
+    for read in (read_picture, read_rgb):
+        with pytest.raises(ImageError, match=r"single picture\. Received: several frames"):
+            read(path)
 
 
 def test_files_that_are_no_pictures_are_named(tmp_path):

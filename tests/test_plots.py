@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
@@ -112,6 +114,17 @@ def test_each_method_has_a_row_of_gains_with_its_mean_and_interval(drawn):
     bottom, top = axes.get_ylim()
     assert bottom > top
     assert axes.get_xlabel() == "gain in PSNR (dB)"
+
+
+@pytest.mark.parametrize("length", [24, 70, 200])
+def test_long_names_leave_room_for_the_gains(drawn, length):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plots.gains(
+            "a", [Spread("n" * length, 0, [1.0], 2.5, None, None)], title="Gains", axis="gain (dB)"
+        )
+    [axes] = drawn[0].axes
+    assert axes.get_position().width * drawn[0].get_figwidth() > 2  # inches
 
 
 @pytest.mark.parametrize(

@@ -417,7 +417,7 @@ def test_doing_nothing_has_a_line_where_all_runs_validated_on_the_same_pairs(
         scores = json.loads((run / "scores.json").read_text())
         (run / "scores-test.json").write_text(json.dumps(scores | {"split": "test"}))
     nothing = scores["identity"]["psnr"]
-    dotted = "Dotted: doing nothing, on whole pictures"
+    dotted = "Dotted: doing nothing, on the whole pictures that were evaluated"
     # A run that has no scores of its validation split may have validated on the same.
     (soft_copy / "scores.json").unlink()
     found = text(soft_copy, bright_copy)
@@ -428,8 +428,8 @@ def test_doing_nothing_has_a_line_where_all_runs_validated_on_the_same_pairs(
     found = text(soft_copy, bright_copy)
     assert drawn["psnr"] == drawn["loss"] == drawn["mae"] == [None]
     assert dotted not in found
-    wanted = "in Loss (mse), PSNR (dB), MAE: the runs there validated on different pairs."
-    assert f"No line for doing nothing {wanted}" in found
+    wanted = "in Loss (mse), PSNR (dB), MAE: the runs there were evaluated on different validation"
+    assert f"No line for doing nothing {wanted} pairs." in found
     # Each loss has a panel of its own.
     config = yaml.safe_load((bright_copy / "config.yaml").read_text())
     (bright_copy / "config.yaml").write_text(yaml.safe_dump(config | {"loss": {"name": "mae"}}))
@@ -437,6 +437,19 @@ def test_doing_nothing_has_a_line_where_all_runs_validated_on_the_same_pairs(
     assert drawn["loss"] == [scores["identity"]["mse"], scores["identity"]["mae"]]
     assert dotted in found
     assert "No line for doing nothing in PSNR (dB), MAE: the runs there" in found
+    # No line is told of that no plot has: this loss is none of the metrics.
+    for run in (soft_copy, bright_copy):
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        config["loss"] = {"name": "charbonnier"}
+        (run / "config.yaml").write_text(yaml.safe_dump(config))
+        history = (run / "history.csv").read_text()
+        for name in ("psnr", "mae"):
+            history = history.replace(f",{name}", f",own_{name}").replace(f"val_{name}", "own")
+        (run / "history.csv").write_text(history)
+    found = text(soft_copy, bright_copy)
+    assert drawn == {"loss": [None]}
+    assert dotted not in found
+    assert "No line for doing nothing" not in found
 
 
 def test_curves_of_pairs_made_while_training_are_said_to_be_of_other_pictures(

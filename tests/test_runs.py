@@ -446,6 +446,8 @@ def test_a_model_that_cannot_be_copied(models, tmp_path):
 
 def test_a_config_s_name_stands_for_its_newest_run_with_weights(run, text, models):
     with pytest.raises(RunError, match="train it first: tidenhance train --config quickstart"):
+        runs.find_model("quickstart", run.parent.parent)
+    with pytest.raises(RunError, match=f"no.* best weights yet.* train --resume {run}"):
         runs.find_model("quickstart", run.parent)
     # A model of that name is what those are given who have not trained it.
     (models / "plain").rename(models / "quickstart")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -63,8 +64,32 @@ def test_without_the_data_there_are_no_pictures(
     page = html(soft_copy)
     assert "gone: no such folder" in pages_text(page)
     assert "data:image" not in page
+    assert "Name its folder: --data ROOT" in pages_text(page)
     with pytest.raises(DataError, match="also-gone"):
         html(soft_copy, root="also-gone")
+
+
+def test_the_pictures_are_of_the_data_that_was_evaluated(
+    soft_run: Path, soft_copy: Path, html: Callable[..., str]
+) -> None:
+    config = soft_copy / "config.yaml"
+    config.write_text(re.sub(r"root: .*", "root: null", config.read_text()))
+    assert "data:image" not in html(soft_copy)
+    scores = json.loads((soft_copy / "scores.json").read_text())
+    root = str(soft_run.parent / "tree")
+    (soft_copy / "scores.json").write_text(json.dumps(scores | {"root": root}))
+    assert html(soft_copy).count("data:image") == html(soft_run).count("data:image") > 0
+
+
+def test_the_advice_to_name_a_folder_is_for_those_who_named_none(
+    soft_run: Path, soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str]
+) -> None:
+    tree = Path(shutil.copytree(soft_run.parent / "tree", soft_copy.parent / "damaged"))
+    for path in (tree / "distorted_images").iterdir():
+        path.write_text("no picture")
+    page = pages_text(html(soft_copy, root=str(tree)))
+    assert "the data set cannot be read" in page
+    assert "--data ROOT" not in page
 
 
 def test_pictures_of_another_evaluation_are_not_shown(

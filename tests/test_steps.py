@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -69,6 +70,39 @@ def test_the_gradient_of_micro_batches_is_that_of_the_batch(size: int) -> None:
         difference = np.linalg.norm(a.numpy() - b.numpy())
         assert difference <= 1e-5 * np.linalg.norm(b.numpy())
         assert np.linalg.norm(b.numpy()) > 0
+
+
+@pytest.mark.parametrize("pictures", [4, 5])
+def test_xla_computes_micro_batches_and_not_the_batch(pictures: int) -> None:
+    """So that their memory is theirs: read from what is compiled."""
+    batch = (BATCH[0][:pictures], BATCH[1][:pictures])
+    plain, compiled = network(Recorder(0.1)), network(Recorder(0.1))
+    steps.training(plain, jit_compile=False, micro_batch_size=2)(batch)
+    step = steps.training(compiled, jit_compile=True, micro_batch_size=2)
+    step(batch)
+    for a, b in zip(compiled.optimizer.kept, plain.optimizer.kept, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    compiled_to = step.experimental_get_compiler_ir(batch)(stage="hlo")
+    sizes = re.findall(r"= f32\[(.*?),8,8,\d+\]\S* convolution\(", compiled_to)
+    assert set(sizes) == ({"2"} if pictures == 4 else {"2", "1"})
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_micro_batches_of_batches_whose_size_is_not_known_before(jit_compile: bool) -> None:
+    whole, parts = network(), network()
+
+    def uneven() -> Callable[[], Any]:
+        return iter(tf.data.Dataset.from_tensor_slices((X, Y)).batch(3).repeat())
+
+    expected = steps.advancing(steps.training(whole, jit_compile=False), uneven(), together=False)(
+        4
+    )
+    step = steps.training(parts, jit_compile=jit_compile, micro_batch_size=2)
+    found = steps.advancing(step, uneven(), together=True)(4)
+    for name in expected:
+        assert float(found[name]) == pytest.approx(float(expected[name]), rel=1e-5)
+    for a, b in zip(parts.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
 
 
 def batches() -> Callable[[], Any]:

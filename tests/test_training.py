@@ -38,6 +38,7 @@ from tidenhance import (
     export,
     feed,
     forward_onnx,
+    images,
     runs,
     schedules,
     session,
@@ -54,6 +55,7 @@ from tidenhance.errors import (
     ConfigError,
     DataError,
     DeviceError,
+    ImageError,
     RunError,
     StoppedError,
     TidenhanceError,
@@ -253,6 +255,26 @@ def test_initial_weights_come_from_a_run(load, tmp_path: Path) -> None:
             "small",
             tmp_path / "runs",
         )
+    # A config's name still means the run that it meant then, and not the newest, this one.
+    resume(run, load(rate, "training.initial_weights=small", "training.epochs=3"))
+    assert runs.read_config(run).training.initial_weights == [str(first)]
+    assert len(runs.read_history(run)) == 3
+
+
+@pytest.mark.parametrize("save", [1, 2])
+def test_a_run_goes_on_from_a_model_that_is_called_as_its_config(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, save: int
+) -> None:
+    trained = train(load("training.epochs=1"), "small", tmp_path / "package")
+    monkeypatch.setattr(runs, "shipped_models", lambda: {"small": trained})
+    config = load("training.initial_weights=small")
+    whole = train(config, "small", tmp_path / "whole")
+    # Before and after the first epoch, from which on this run is that config's newest.
+    run = cut_off(config, "small", tmp_path / "runs", save=save, after=False)
+    train(load("training.epochs=1"), "small", tmp_path / "runs")
+    resume(run, runs.read_config(run))
+    assert runs.read_config(run).training.initial_weights == ["small"]
+    assert_same(run, whole)
 
 
 def test_what_stays_fresh_is_in_the_log(load, tmp_path: Path, monkeypatch, caplog) -> None:
@@ -280,9 +302,20 @@ def test_initial_weights_come_from_a_model_that_comes_with_the_tool(load, tmp_pa
 @pytest.mark.parametrize(
     ("precision", "dtype"), [("mixed_bfloat16", "bfloat16"), ("mixed_float16", "float16")]
 )
-def test_mixed_precision_trains(load, tmp_path: Path, precision: str, dtype: str) -> None:
+def test_mixed_precision_trains(
+    load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str, dtype: str
+) -> None:
+    made = []
+
+    def build(config: Config) -> keras.Model:
+        made.append(real(config))
+        return made[0]
+
+    real = weights.build_network
+    monkeypatch.setattr(weights, "build_network", build)
     run = train(load(f"training.precision={precision}"), "small", tmp_path / "runs")
-    assert keras.config.dtype_policy().compute_dtype == dtype
+    [network] = made
+    assert {layer.compute_dtype for layer in network.layers if layer.weights} == {dtype}
     assert all(np.isfinite(list(row.values())).all() for row in runs.read_history(run))
 
 
@@ -369,6 +402,11 @@ def test_a_damaged_checkpoint_never_takes_the_best_weights_place(
     session._write_results(run, network, load(), progress, identity)
     assert (run / runs.BEST_WEIGHTS).read_bytes() == good
     assert f"{path}: damaged" in caplog.text
+    path.unlink()
+    caplog.clear()
+    session._write_results(run, network, load(), progress, identity)
+    assert (run / runs.BEST_WEIGHTS).read_bytes() == good
+    assert f"{best}: damaged: No such file" in caplog.text
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143)])
@@ -452,7 +490,7 @@ def test_a_file_that_disappears_while_training_is_named(
 
     monkeypatch.setattr(session, "fit", remove_then_fit)
     config = load(f"data.root={tree}", "training.cache_gib=0")
-    with pytest.raises(TidenhanceError, match=r"i01_01_5\.bmp") as caught:
+    with pytest.raises(ImageError, match=r"i01_01_5\.bmp") as caught:
         train(config, "small", tmp_path / "runs")
     assert "\n" not in str(caught.value)
     assert runs.summaries(tmp_path / "runs")[0].state == "failed"
@@ -1176,13 +1214,25 @@ def test_a_loss_that_is_not_finite_names_the_photographs(load, photographs: Path
     assert fed.pictures == 2
 
 
-def test_photographs_are_none_that_is_validated_on(load, small_tree: Path, monkeypatch) -> None:
+@pytest.mark.parametrize("margin", [0, 7])
+def test_photographs_are_none_that_is_validated_on(
+    load, small_tree: Path, tmp_path: Path, monkeypatch, margin: int
+) -> None:
+    """Nor one that a reference is cut from, as `data synth` does."""
     monkeypatch.setattr(stream, "WIDTH", 48)
     monkeypatch.setattr(stream, "HEIGHT", 48)
-    folder = small_tree / "reference_images"
-    synthesis = f"training.synthesis={{photographs: {folder}}}"
-    with pytest.raises(DataError, match=r"none that is validated or tested on.*I03.BMP"):
-        feed._pairs(load(synthesis, "training.steps_per_epoch=1"))
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    config = load(f"training.synthesis={{photographs: {folder}}}", "training.steps_per_epoch=1")
+    for number, name in ((1, "trained on"), (3, "validated on")):
+        pixels = images.read_rgb(small_tree / "reference_images" / f"I{number:02d}.BMP")
+        # The odd pixel lies at the far side.
+        pixels = np.pad(pixels, [*[(margin, margin + margin % 2)] * 2, (0, 0)])
+        images.write_rgb(folder / f"{name}.png", pixels)
+        if number == 1:
+            assert [pair.name for pair in feed._pairs(config)["train"]] == ["trained on.png"]
+    with pytest.raises(DataError, match=r"validated or tested on.*validated on\.png.*I03\.BMP"):
+        feed._pairs(config)
 
 
 @pytest.mark.parametrize(

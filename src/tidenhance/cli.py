@@ -87,6 +87,16 @@ def _data(text: str) -> str:
     return text
 
 
+def _out(text: str) -> Path:
+    if not text:
+        raise UserInputError("--out: expected a file or a folder. Received: ''.")
+    return Path(text)
+
+
+def _out_option(help_text: str) -> Any:
+    return typer.Option("-o", "--out", parser=_out, metavar="<path>", help=help_text)
+
+
 def _picture(text: str) -> Path:
     if not text:
         raise UserInputError("PICTURE: expected a picture, or a folder of pictures. Received: ''.")
@@ -219,7 +229,7 @@ def evaluate(
     ] = None,
     split: Annotated[SplitName, typer.Option(help="Which pairs.")] = SplitName.VAL,
     levels: Annotated[
-        str | None, typer.Option(help="Levels, as in 1-5; those trained on if not given.")
+        str | None, typer.Option(help="Levels, as in 1-5; the run's data.levels if not given.")
     ] = None,
     baseline: Annotated[
         list[str] | None,
@@ -238,26 +248,35 @@ def evaluate(
     from tidenhance.data.datasets import tid2013
     from tidenhance.runs import distinct, scores_name
 
-    chosen = _numbers(levels, tid2013.LEVELS, "--levels") if levels else None
+    chosen = None if levels is None else _numbers(levels, tid2013.LEVELS, "--levels")
     paths = distinct([_run(name, runs) for name in names or (None,)])
     _import_tensorflow()
     baselines = [configs.component("baselines", text, "--baseline") for text in baseline or ()]
     from tidenhance import evaluation, scores, tables
 
-    results = {}
-    for path in paths:
+    folders = [path.name for path in paths]
+    called = {path.name if folders.count(path.name) == 1 else str(path): path for path in paths}
+    if len(called) > 1:
+        # Rather than after minutes of computing.
+        scores.check_comparable(
+            {
+                label: evaluation.measured_on(path, split.value, root=data, levels=chosen)
+                for label, path in called.items()
+            }
+        )
+    results: dict[str, dict[str, Any]] = {}
+    for label, path in called.items():
         with _progress(f"evaluating {path.name}") as progress:
-            result = evaluation.evaluate(
+            results[label] = evaluation.evaluate(
                 path,
                 split.value,
                 root=data,
                 levels=chosen,
-                baselines=baselines,
+                baselines=() if results else baselines,
+                alike=next(iter(results.values()), None),
                 save_images=save_images,
                 progress=progress,
             )
-        is_only = [other.name for other in paths].count(path.name) == 1
-        results[path.name if is_only else str(path)] = result
     scores.check_comparable(results)
     if as_json:
         first = next(iter(results.values()))
@@ -288,7 +307,7 @@ def enhance(
     ],
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", readable=False, help="A folder, or a file for one picture."),
+        _out_option("A folder, or a file for one picture."),
     ] = None,
     run: Annotated[
         str | None,
@@ -352,12 +371,7 @@ def export(
     ] = ExportFormat.ONNX,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            readable=False,
-            help="The file, or SavedModel's folder; in the run else.",
-        ),
+        _out_option("The file, or SavedModel's folder; in the run else."),
     ] = None,
     runs: RunsOption = RUNS,
     *,
@@ -378,9 +392,7 @@ def report(
     names: Annotated[list[str], typer.Argument(metavar="RUN", help="Evaluated runs.")],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "-o", "--out", readable=False, help="The file; report.html, .md or .csv else."
-        ),
+        _out_option("The file; report.html, .md or .csv else."),
     ] = None,
     file_format: Annotated[
         ReportFormat | None,
@@ -388,7 +400,7 @@ def report(
     ] = None,
     split: Annotated[SplitName, typer.Option(help="Which scores.")] = SplitName.VAL,
     levels: Annotated[
-        str | None, typer.Option(help="Levels, as in 1-5; those trained on if not given.")
+        str | None, typer.Option(help="Levels, as in 1-5; the run's data.levels if not given.")
     ] = None,
     data: DataOption = None,
     runs: RunsOption = RUNS,
@@ -414,7 +426,7 @@ def report(
         path,
         file_format=chosen.value,
         split=split.value,
-        levels=_numbers(levels, tid2013.LEVELS, "--levels") if levels else None,
+        levels=None if levels is None else _numbers(levels, tid2013.LEVELS, "--levels"),
         root=data,
     )
     typer.echo(str(path))
@@ -434,7 +446,7 @@ def summary(
     from tidenhance import config as configs
 
     path = configs.find(config)
-    asked = _size(size) if size else None
+    asked = None if size is None else _size(size)
     _import_tensorflow()
     loaded = configs.load(path, overrides or ())
     from tidenhance import summary as summaries
@@ -670,10 +682,10 @@ def _run(name: str | None, folder: Path, *, is_written_to: bool = True) -> Path:
 
     if name is not None:
         found = (runs.find_or_copy if is_written_to else runs.find_model)(name, folder)
-        if found.name.startswith(f"{name}-"):
-            typer.echo(f"run: {found}", err=True)
-        elif found in runs.shipped_models().values():
+        if found in runs.shipped_models().values():
             typer.echo(f"model: {name}, which comes with the tool", err=True)
+        elif not runs.is_run(name, folder):
+            typer.echo(f"run: {found}", err=True)
         return found
     newest = runs.newest_with_weights(folder)
     typer.echo(f"run: {newest} (the newest)", err=True)

@@ -79,6 +79,7 @@ class Scores(Result):
     tidenhance: str
     split: str
     levels: list[int] | None
+    root: str | None = None
     references: int
     data_fingerprint: str
     device: str | None = None
@@ -124,7 +125,7 @@ class Run:
         state: how it stands.
         network: None where the run has no `network.json`.
         scores: those of the split that is reported.
-        validation: those of the validation split, which the curves are of; None without.
+        validation: those of the validation split; None without.
     """
 
     path: Path
@@ -143,6 +144,12 @@ class Run:
         for part in key:
             value = value.get(part) if isinstance(value, dict) else None
         return value
+
+    def eval_command(self, levels: Sequence[int] | None) -> str:
+        """Return the command that evaluates the run again, on the data that its scores are of."""
+        elsewhere = self.scores.root not in (None, self.setting("data", "root"))
+        root = self.scores.root if elsewhere else None
+        return eval_command(self.path, self.scores.split, levels, root)
 
 
 @dataclass(frozen=True)
@@ -168,7 +175,7 @@ def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = Non
     Args:
         paths: the run directories.
         split: whose scores are compared.
-        levels: levels of distortion, where not those that the runs were trained on.
+        levels: levels of distortion, where not those of the runs' `data.levels`.
 
     Raises:
         RunError: a run is missing or damaged, has no such scores, or has scores of other data
@@ -255,11 +262,14 @@ def metrics(compared: Sequence[Run]) -> list[str]:
     return known + [name for name in found if name not in (*known, *errors)] + errors
 
 
-def eval_command(path: Path, split: str, levels: Sequence[int] | None = None) -> str:
+def eval_command(
+    path: Path, split: str, levels: Sequence[int] | None = None, root: str | None = None
+) -> str:
     """Return the command that evaluates a run."""
     where = "" if split == "val" else f" --split {split}"
     which = "" if levels is None else f" --levels {','.join(map(str, levels))}"
-    return f"tidenhance eval {shlex.quote(str(path))}{where}{which}"
+    data = "" if root is None else f" --data {shlex.quote(root)}"
+    return f"tidenhance eval {shlex.quote(str(path))}{where}{which}{data}"
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -152,13 +152,14 @@ class Synthesis(Section):
     """Train on pairs made meanwhile, in place of the data set's.
 
     `photographs` is a folder of pristine ones, each at least 512 x 384, and none of them, under
-    whatever name, one that is validated or tested on. Each entry of `types` is as likely, and each
-    of `levels` (0: not distorted); what is listed twice is twice as likely. `types_by_mse`, the
-    scores that `tidenhance eval` wrote or 24 numbers, makes each type as likely as its MSE is
-    large. `pictures_per_step` new pictures are made a step, eight one after the other from the same
-    photograph, and each is there to cut patches from until `window` newer ones are made. With
-    `gamma` above 1 each pristine picture is first raised to a power between 1 / gamma and gamma, so
-    that a network with few photographs learns what distortions leave, not how bright these few are.
+    whatever name, one that is validated or tested on, or whose middle is. Each entry of `types` is
+    as likely, and each of `levels` (0: not distorted); what is listed twice is twice as likely.
+    `types_by_mse`, the scores that `tidenhance eval` wrote or 24 numbers, makes each type as likely
+    as its MSE is large. `pictures_per_step` new pictures are made a step, eight one after the other
+    from the same photograph, and each is there to cut patches from until `window` newer ones are
+    made. With `gamma` above 1 each pristine picture is first raised to a power between 1 / gamma
+    and gamma, so that a network with few photographs learns what distortions leave, not how bright
+    these few are.
     """
 
     photographs: str
@@ -533,6 +534,9 @@ def _apply(override: str, data: dict[str, Any], places: Places, problems: list[s
     key = tuple(name.split("."))
     if not equals or not all(key):
         problems.append(f"{place}: expected KEY=VALUE, as in training.epochs=5.")
+        return
+    if not text.strip():
+        problems.append(f"{place}: {dotted(key)}: nothing follows. Write null for none.")
         return
     try:
         value, _ = strict_yaml.parse(text, lambda _: place)

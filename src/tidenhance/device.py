@@ -55,7 +55,7 @@ def jit_compile(xla: Literal["auto", "on", "off"], kind: Kind) -> bool | Literal
 
 
 def use(requested: Requested) -> Used:
-    """Make TensorFlow use a device, with memory taken as it is needed, and return it.
+    """Make TensorFlow use a device, the first GPU at most, with memory taken as it is needed.
 
     After TensorFlow's first computation nothing changes: it is the device that that was on.
 
@@ -68,8 +68,9 @@ def use(requested: Requested) -> Used:
         if kind == "cpu":
             tf.config.set_visible_devices([], "GPU")
         else:
-            for gpu in gpus:
-                tf.config.experimental.set_memory_growth(gpu, True)
+            # Of those that CUDA_VISIBLE_DEVICES leaves; on the others there would be a context too.
+            tf.config.set_visible_devices(gpus[:1], "GPU")
+            tf.config.experimental.set_memory_growth(gpus[0], True)
     except RuntimeError:  # TensorFlow's, that it has begun
         kind = "gpu" if tf.config.get_visible_devices("GPU") else "cpu"
         if requested == "gpu" and kind == "cpu":

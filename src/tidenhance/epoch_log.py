@@ -12,6 +12,8 @@ import tensorflow as tf
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from tidenhance import forward_tensorflow
+
 
 class Bar:
     """A progress bar over the steps of all epochs; nothing where there is no terminal."""
@@ -56,21 +58,21 @@ def bar(console: Console, steps_per_epoch: int, epochs: int) -> Iterator[Bar]:
 class TensorBoard:
     """Writes figures and pictures for TensorBoard."""
 
-    def __init__(self, folder: Path, validation: tf.data.Dataset) -> None:
+    def __init__(self, folder: Path, network: keras.Model, validation: tf.data.Dataset) -> None:
         self._writers = {
             name: tf.summary.create_file_writer(str(folder / name))
             for name in ("train", "validation", "images")
         }
+        self._forward = forward_tensorflow.forward(network)
         self._distorted, self._reference = next(iter(validation))
 
-    def write(self, epoch: int, network: keras.Model, logs: Mapping[str, float]) -> None:
-        """Write an epoch's figures, and the first validation batch.
+    def write(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Write an epoch's figures, and the first validation batch as the network restores it now.
 
         Its pictures lie side by side: distorted, restored and reference.
 
         Args:
             epoch: its number, from 0.
-            network: as it is after the epoch.
             logs: figures of training by name, and of validation by `val_` and name.
         """
         for key, value in logs.items():
@@ -78,7 +80,7 @@ class TensorBoard:
             part = "validation" if key.startswith("val_") else "train"
             with self._writers[part].as_default(step=epoch):
                 tf.summary.scalar(f"epoch_{name}", value)
-        restored = np.clip(network.predict_on_batch(self._distorted), 0, 1)
+        restored = np.clip(self._forward(self._distorted), 0, 1)
         beside = np.concatenate([self._distorted, restored, self._reference], axis=2)
         with self._writers["images"].as_default(step=epoch):
             tf.summary.image("distorted, restored, reference", beside, max_outputs=len(beside))

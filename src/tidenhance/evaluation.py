@@ -8,7 +8,7 @@ import hashlib
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,28 @@ Pixels = NDArray[np.uint8]
 Restore = Callable[[Pixels], Pixels]
 
 
+def measured_on(
+    run: Path, split: Split, *, root: str | None = None, levels: Sequence[int] | None = None
+) -> dict[str, Any]:
+    """Return what `evaluate` will measure on, as far as that is known before a picture is read.
+
+    Args:
+        run: the run directory.
+        split: `val`, `test` or `train`.
+        root: the data set's folder, if it is not where the run found it.
+        levels: levels of distortion, if not those of the run's `data.levels`.
+
+    Returns:
+        `split`, `levels` and `pairs`, as in `evaluate`'s result.
+
+    Raises:
+        RunError: the run has no config, or it is damaged.
+        DataError: the split's pairs are missing, there are none, or the data set has no levels.
+    """
+    options, found = _pairs(run, runs.read_config(run).data, split, root, levels)
+    return {"split": split, "levels": _levels(options), "pairs": len(found)}
+
+
 def evaluate(
     run: Path,
     split: Split,
@@ -56,6 +78,7 @@ def evaluate(
     root: str | None = None,
     levels: Sequence[int] | None = None,
     baselines: Sequence[tuple[str, dict[str, Any]]] = (),
+    alike: Mapping[str, Any] | None = None,
     save_images: bool = False,
     progress: Progress = ignore,
 ) -> dict[str, Any]:
@@ -67,15 +90,18 @@ def evaluate(
         run: the run directory.
         split: `val`, `test` or `train`.
         root: the data set's folder, if it is not where the run found it.
-        levels: levels of distortion, if not those that the run was trained on.
+        levels: levels of distortion, if not those of the run's `data.levels`.
         baselines: names and options of classical methods to score on the same pairs.
+        alike: what this returned for another run; its baselines are taken too if they are of the
+            same pixels.
         save_images: keep the restored pictures, in the run's folder `images`.
         progress: called with the pairs done and in all.
 
     Returns:
         What `scores.json` holds: what `scores.aggregate` returns, and `run`, `config`,
         `tidenhance` (the version), `device`, `weights_sha256` (of the file of best weights),
-        `split`, `levels`, `data_fingerprint` (SHA-256 of the pairs' names and pixels),
+        `split`, `levels`, `root` (the data set's folder, or null),
+        `data_fingerprint` (SHA-256 of the pairs' names and pixels),
         `seconds_per_picture` (the median, the network alone), `conventions`, `article` (its figures
         where its protocol is this one, else null), and `baselines`: for each, by name and options
         other than the defaults, what `scores.aggregate` returns, and `baseline`, `options`,
@@ -97,19 +123,7 @@ def evaluate(
     if not os.access(run, os.W_OK):
         raise WriteError(f"{printable(run)}: cannot be written to: {os.strerror(errno.EACCES)}.")
     multiple = weights.size_multiple(config)
-    options = dict(config.data.options)
-    if root is not None:
-        options["root"] = root
-    if levels is not None:
-        if "levels" not in options:
-            raise DataError(f"--levels: the data set {config.data.name} has no levels.")
-        options["levels"] = list(levels)
-    where = "--levels" if levels is not None else f"{printable(run / runs.CONFIG)}: data"
-    options = config_module.checked("data.datasets", config.data.name, options, where)
-    found = components.make("data.datasets", config.data.name, options)[split]
-    if not found:
-        raise DataError(f"data.splits.{split}: no pairs to evaluate on.")
-
+    options, found = _pairs(run, config.data, split, root, levels)
     restorers = {"": _network_restorer(network, multiple)}
     described = {}
     for name, given in baselines:
@@ -153,7 +167,8 @@ def evaluate(
         for name in restorers
     }
     network_result = results.pop("")
-    scored_levels = sorted(set(options["levels"])) if "levels" in options else None
+    scored_levels = _levels(options)
+    digest_of_data = fingerprint.hexdigest()
     result = {
         "run": run.name,
         "config": config.provenance.config if config.provenance else None,
@@ -162,16 +177,18 @@ def evaluate(
         "weights_sha256": digest,
         "split": split,
         "levels": scored_levels,
-        "data_fingerprint": fingerprint.hexdigest(),
+        "root": str(Path(options["root"]).absolute()) if options.get("root") else None,
+        "data_fingerprint": digest_of_data,
         **network_result,
         "conventions": CONVENTIONS
         | {name: _metric(name).CONVENTION for name in network_result["identity"]},
         "article": article.figures(
             config, split, scored_levels or [], network_result["identity"]["mse"]
         ),
-        "baselines": _earlier_baselines(
-            run / runs.scores_name(split, "json", levels), fingerprint.hexdigest()
+        "baselines": _baselines(
+            _earlier(run / runs.scores_name(split, "json", levels)), digest_of_data
         )
+        | _baselines(alike or {}, digest_of_data)
         | results,
     }
     for ending, text in (("csv", scores.to_csv(rows[""])), ("json", scores.to_json(result))):
@@ -179,15 +196,45 @@ def evaluate(
     return result
 
 
-def _earlier_baselines(file: Path, fingerprint: str) -> dict[str, Any]:
-    """Return the baselines in a file of scores, if they are of the same pairs and metrics."""
+def _pairs(
+    run: Path,
+    data: config_module.Component,
+    split: Split,
+    root: str | None,
+    levels: Sequence[int] | None,
+) -> tuple[dict[str, Any], list[Pair]]:
+    """Return the data set's options, those given in the place of the run's, and the pairs."""
+    options = dict(data.options)
+    if root is not None:
+        options["root"] = root
+    if levels is not None:
+        if "levels" not in options:
+            raise DataError(f"--levels: the data set {data.name} has no levels.")
+        options["levels"] = list(levels)
+    where = "--levels" if levels is not None else f"{printable(run / runs.CONFIG)}: data"
+    options = config_module.checked("data.datasets", data.name, options, where)
+    found = components.make("data.datasets", data.name, options)[split]
+    if not found:
+        raise DataError(f"data.splits.{split}: no pairs to evaluate on.")
+    return options, found
+
+
+def _levels(options: Mapping[str, Any]) -> list[int] | None:
+    return sorted(set(options["levels"])) if "levels" in options else None
+
+
+def _earlier(file: Path) -> dict[str, Any]:
     try:
-        earlier = runs.read_json(file)
+        return runs.read_json(file)
     except RunError:
         # It is not there, or damaged, and about to be replaced.
         return {}
+
+
+def _baselines(result: Mapping[str, Any], fingerprint: str) -> dict[str, Any]:
+    """Return the baselines in a result, if they are of the same pairs and metrics."""
     made_alike = {"data_fingerprint": fingerprint, "tidenhance": tidenhance.__version__}
-    kept = earlier.get("baselines") if made_alike.items() <= earlier.items() else None
+    kept = result.get("baselines") if made_alike.items() <= result.items() else None
     return kept if isinstance(kept, dict) else {}
 
 

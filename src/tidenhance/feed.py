@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -10,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from tidenhance import components, validation, weights, workers
+from tidenhance import components, images, validation, weights, workers
 from tidenhance.config import Config, Synthesis
 from tidenhance.data import pipeline, stream
 from tidenhance.data.pairs import Pair, Pairs
@@ -112,20 +115,36 @@ def _of_pairs(config: Config, pairs: Pairs, validating: Callable[[int], tf.data.
 
 
 def _photographs(folder: str, pairs: Pairs) -> list[Pair]:
-    """Return a folder's photographs, none of them one that is validated or tested on."""
-    held_out = {
-        pair.reference.resolve()
-        for pair in (*pairs["val"], *pairs["test"])
-        if isinstance(pair.reference, Path)
-    }
-    found = stream.photographs(Path(folder))
-    for path in found:
-        if path.resolve() in held_out:
-            raise DataError(
-                "training.synthesis.photographs: expected none that is validated or tested on."
-                f" Received: {printable(path)}."
-            )
-    return [Pair(path.name, path, path, path.name) for path in found]
+    """Return a folder's photographs, none of them one that is validated or tested on.
+
+    Nor one that `data synth` cut such a reference from: about its centre.
+    """
+    # The pairs of one reference follow each other.
+    read_rgb = functools.lru_cache(maxsize=1)(images.read_rgb)
+    held_out: dict[tuple[int, int], dict[bytes, Path]] = {}
+    for pair in (*pairs["val"], *pairs["test"]):
+        if isinstance(pair.reference, Path):
+            pixels = read_rgb(pair.reference)
+            of_size = held_out.setdefault(pixels.shape[:2], {})
+            of_size[_digest(pixels)] = pair.reference
+    found = []
+    for path, pixels in stream.photographs(Path(folder)):
+        for (height, width), references in held_out.items():
+            top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+            if min(top, left) < 0:
+                continue
+            same = references.get(_digest(pixels[top : top + height, left : left + width]))
+            if same is not None:
+                raise DataError(
+                    "training.synthesis.photographs: expected none that is validated or tested"
+                    f" on. Received: {printable(path)}, which {printable(same.name)} is of."
+                )
+        found.append(Pair(path.name, path, path, path.name))
+    return found
+
+
+def _digest(pixels: NDArray[np.uint8]) -> bytes:
+    return hashlib.sha256(pixels.tobytes()).digest()
 
 
 def _of_stream(

@@ -65,9 +65,9 @@ def new_folder(path: Path) -> Iterator[Path]:
         raise _write_error(path, error) from error
     try:
         yield temporary
-        for file in temporary.rglob("*"):
-            _sync(file)
-        _sync(temporary)
+        for path_within in temporary.rglob("*"):
+            (_sync_folder if path_within.is_dir() else _sync)(path_within)
+        _sync_folder(temporary)
         temporary.chmod(0o777 & ~_umask())
         aside = _moved_aside(path)
         try:

@@ -138,9 +138,10 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     """Return a picture's pixels, upright, as uint8 (H, W, 3).
 
     Raises:
-        ImageError: the file is missing, damaged, or not an 8-bit RGB picture.
+        ImageError: the file is missing, damaged, or not a single 8-bit RGB picture.
     """
     with _opened(path) as picture:
+        _check_single(path, picture)
         if picture.mode != "RGB" or _has_deep_channels(picture):
             deep = ", more than 8 bits a channel" if picture.mode == "RGB" else ""
             received = f"mode {picture.mode}{deep}"
@@ -354,16 +355,20 @@ def _check_usable(path: Path, picture: Image.Image, max_pixels: int) -> None:
             f"{printable(path)}: expected at most {max_pixels:,} pixels. "
             f"Received: {picture.width} x {picture.height}."
         )
-    # Not `n_frames`: counting a TIFF's pages takes hours where a small file lists very many.
-    if picture.format != "MPO" and getattr(picture, "is_animated", False):
-        raise ImageError(
-            f"{printable(path)}: expected a single picture. Received: several frames or pages."
-        )
+    _check_single(path, picture)
     if _has_deep_channels(picture):
         raise ImageError(f"{printable(path)}: expected 8 bits a channel. Received: more.")
     if picture.mode in ("LAB", "HSV"):
         raise ImageError(
             f"{printable(path)}: expected grey, RGB or CMYK. Received: {picture.mode}."
+        )
+
+
+def _check_single(path: Path, picture: Image.Image) -> None:
+    # Not `n_frames`: counting a TIFF's pages takes hours where a small file lists very many.
+    if picture.format != "MPO" and getattr(picture, "is_animated", False):
+        raise ImageError(
+            f"{printable(path)}: expected a single picture. Received: several frames or pages."
         )
 
 

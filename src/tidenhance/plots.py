@@ -176,7 +176,8 @@ def quality_against_cost(
 def gains(name: str, spreads: Sequence[Spread], *, title: str, axis: str) -> str:
     """Return each method's gains: a ring a reference, the mean, and a bar for its interval."""
     with _styled(name):
-        figure, axes = _figure(5.0, 0.9 + 0.36 * len(spreads))
+        longest = max(len(spread.label) for spread in spreads)
+        figure, axes = _figure(5.0 + 0.08 * max(0, longest - 24), 0.9 + 0.36 * len(spreads))
         axes.axvline(0, color=_INK, linestyle=":", linewidth=1.4)
         for row, spread in enumerate(spreads):
             colour = _colour(spread.index)

@@ -32,8 +32,9 @@ def write(
         file_format: `html` is one file of less than 15 MB that needs no other; `markdown` has
             tables for a paper's appendix; `csv` has a row a run, a baseline, and doing nothing.
         split: whose scores are shown.
-        levels: levels of distortion, where not those that the runs were trained on.
-        root: the data set's folder, if it is not where the runs found it; only pictures need it.
+        levels: levels of distortion, where not those of the runs' `data.levels`.
+        root: the data set's folder, if it is not where the evaluation found it; only pictures
+            need it.
 
     Raises:
         RunError: a run is missing, damaged or not evaluated, or was evaluated on other data.

@@ -11,7 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from tidenhance import comparison, plots, report_tables, showcase
-from tidenhance.comparison import Figures, Gain, Method, Run, Scores
+from tidenhance.comparison import Figures, Gain, Method, Run
 from tidenhance.data.pairs import Split
 from tidenhance.errors import RunError
 from tidenhance.report_tables import DECIMALS, TITLES, UNITS, Cells, number, signed, titled
@@ -245,22 +245,24 @@ def _panels(compared: Sequence[Run]) -> dict[tuple[str, str], list[int]]:
     return panels
 
 
-def _validations(runs: Sequence[Run]) -> list[Scores]:
-    """Return the scores of validation splits, one for each set of pairs."""
-    found = [run.validation for run in runs if run.validation]
-    return list({scores.data_fingerprint: scores for scores in found}.values())
+def _nothing(key: str, drawn: Sequence[Run]) -> list[float]:
+    """Return what doing nothing has in a panel, one value for each set of validation pairs."""
+    name = str(drawn[0].setting("loss", "name")) if key == "loss" else key
+    # A loss falls.
+    sign = -1 if (key, name) == ("loss", "psnr") else 1
+    found = {
+        run.validation.data_fingerprint: run.validation.identity.get(name)
+        for run in drawn
+        if run.validation
+    }
+    return [sign * value for value in found.values() if value is not None]
 
 
 def _curves(compared: Sequence[Run]) -> list[Markup]:
     """Return a plot of the loss for each loss in use, and one of each metric that was logged."""
     found = []
     for number_, ((key, title), drawn) in enumerate(_panels(compared).items()):
-        name = compared[drawn[0]].setting("loss", "name") if key == "loss" else key
-        validations = _validations([compared[n] for n in drawn])
-        # Runs that validated on different pairs have no doing nothing in common.
-        identity = validations[0].identity.get(str(name)) if len(validations) == 1 else None
-        if key == "loss" and name == "psnr" and identity is not None:
-            identity = -identity  # a loss falls
+        nothing = _nothing(key, [compared[n] for n in drawn])
         found.append(
             _markup(
                 plots.curves(
@@ -268,7 +270,8 @@ def _curves(compared: Sequence[Run]) -> list[Markup]:
                     key,
                     {n: compared[n].history for n in drawn},
                     title=f"{title} over the epochs",
-                    identity=identity,
+                    # Different pairs have no doing nothing in common.
+                    identity=nothing[0] if len(nothing) == 1 else None,
                     logarithmic=key in ("loss", "mse", "mae"),
                 )
             )
@@ -278,18 +281,21 @@ def _curves(compared: Sequence[Run]) -> list[Markup]:
 
 def _curves_notes(compared: Sequence[Run]) -> list[str]:
     notes = ["Solid: validation; dashed: training."]
-    validations = {
-        title: len(_validations([compared[n] for n in drawn]))
-        for (_, title), drawn in _panels(compared).items()
+    nothings = {
+        title: len(_nothing(key, [compared[n] for n in drawn]))
+        for (key, title), drawn in _panels(compared).items()
     }
-    if 1 in validations.values():
-        notes.append("Dotted: doing nothing, on whole pictures of the validation split.")
-    if not any(validations.values()):
-        notes.append("No line for doing nothing: no run was evaluated on the validation split.")
-    if apart := [title for title, count in validations.items() if count > 1]:
+    if 1 in nothings.values():
         notes.append(
-            f"No line for doing nothing in {', '.join(apart)}: the runs there validated on"
-            " different pairs."
+            "Dotted: doing nothing, on the whole pictures that were evaluated as the validation"
+            " split."
+        )
+    if not any(run.validation for run in compared):
+        notes.append("No line for doing nothing: no run was evaluated on the validation split.")
+    if apart := [title for title, count in nothings.items() if count > 1]:
+        notes.append(
+            f"No line for doing nothing in {', '.join(apart)}: the runs there were evaluated on"
+            " different validation pairs."
         )
     made = [run.label for run in compared if run.setting("training", "synthesis")]
     if made:

@@ -275,7 +275,7 @@ def missing(compared: Sequence[Run], levels: Sequence[int] | None) -> list[str]:
     """Return what a report of some levels has to do without, and the commands that make it."""
     notes = []
     for run in compared:
-        command = comparison.eval_command(run.path, run.scores.split, levels)
+        command = run.eval_command(levels)
         if not runs.are_best_weights(run.path, run.scores.weights_sha256):
             notes.append(
                 f"{run.label}: its scores are of earlier weights than those that are best now."
@@ -301,8 +301,7 @@ def missing(compared: Sequence[Run], levels: Sequence[int] | None) -> list[str]:
     if not any(run.scores.baselines for run in compared):
         notes.append(
             "No baselines. To have some beside the networks:"
-            f" {comparison.eval_command(compared[0].path, compared[0].scores.split, levels)}"
-            " --baseline nlm --baseline median"
+            f" {compared[0].eval_command(levels)} --baseline nlm --baseline median"
         )
     return notes
 

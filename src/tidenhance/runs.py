@@ -7,6 +7,7 @@ import fcntl
 import json
 import math
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,7 +46,7 @@ NOTED: tuple[State, ...] = ("running", "finished", "interrupted", "failed")
 def scores_name(split: str, ending: str, levels: Sequence[int] | None = None) -> str:
     """Return a score file's name, as in `scores.json` (validation) and `scores-test.json`.
 
-    With `levels`, where they are not those that the run was trained on, the name ends in them.
+    With `levels`, where they are not the run's `data.levels`, the name ends in them.
     """
     parts = ["scores", *([split] if split != "val" else [])]
     if levels is not None:
@@ -280,11 +281,16 @@ def find_or_copy(name: str, folder: Path = FOLDER) -> Path:
     return copy
 
 
-def find_model(name: str, folder: Path = FOLDER) -> Path:
+def find_model(name: str, folder: Path = FOLDER, *, before: Path | None = None) -> Path:
     """Return the run directory that `find` returns, or else the newest run of that config.
 
     It is the one that was started last of the runs under `folder` whose config is called so and
     that have best weights. Or else the shipped model of that name.
+
+    Args:
+        name: of a run, a config or a model, or a path.
+        folder: where the runs are.
+        before: a run; of a config those that were started earlier are looked at only.
 
     Raises:
         RunError: there is none of these.
@@ -293,11 +299,16 @@ def find_model(name: str, folder: Path = FOLDER) -> Path:
     try:
         return find(name, folder)
     except RunError as error:
-        of_config = [path for path in _trained(folder) if _config_name(path) == name]
+        of_config = [path for path in _trained(folder, before) if _config_name(path) == name]
         if of_config:
             return of_config[-1]
         if name in models:
             return models[name]
+        if newest := newest_of(name, folder):
+            raise RunError(
+                f"{name}: none of its runs under {folder}/ has best weights yet. Go on with the"
+                f" newest: tidenhance train --resume {shlex.quote(str(newest))}"
+            ) from error
         from tidenhance import config as config_module
 
         if name in config_module.shipped():
@@ -335,9 +346,11 @@ def newest_for_any_picture(folder: Path = FOLDER) -> Path | None:
     return suitable[-1] if suitable else None
 
 
-def _trained(folder: Path) -> list[Path]:
-    """Return the runs that have best weights, oldest first."""
-    return [path for path in _directories(folder) if (path / BEST_WEIGHTS).is_file()]
+def _trained(folder: Path, before: Path | None = None) -> list[Path]:
+    """Return the runs that have best weights, oldest first; of those before a run, if given."""
+    found = [path for path in _directories(folder) if (path / BEST_WEIGHTS).is_file()]
+    limit = None if before is None else _started(before)
+    return found if limit is None else [path for path in found if (_started(path) or 0) < limit]
 
 
 def _is_special(run: Path) -> bool:

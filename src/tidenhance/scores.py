@@ -94,7 +94,7 @@ def check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
     """Check that results were measured on the same pairs.
 
     Args:
-        results: what `evaluation.evaluate` returns, by what to call the runs.
+        results: what `evaluation.evaluate` or `measured_on` returns, by what to call the runs.
 
     Raises:
         RunError: they were not; the message names two runs that differ, and in what.
@@ -102,7 +102,7 @@ def check_comparable(results: Mapping[str, Mapping[str, Any]]) -> None:
     (first, expected), *others = results.items()
     for label, received in others:
         for key in ("split", "levels", "pairs", "data_fingerprint"):
-            if received[key] != expected[key]:
+            if key in expected and received[key] != expected[key]:
                 raise RunError(
                     f"{label}: evaluated on other data than {first}, so that the two cannot be"
                     f" compared. Expected as {key}: {expected[key]}. Received: {received[key]}."

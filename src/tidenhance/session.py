@@ -25,6 +25,7 @@ from tidenhance import (
     curves,
     device,
     epoch_log,
+    errors,
     interruption,
     runs,
     schedules,
@@ -188,11 +189,11 @@ def fit(
     make_folder(run / runs.CHECKPOINTS)
     if progress.history:
         _write_results(run, network, config, progress, identity)
-    tensorboard = (
-        epoch_log.TensorBoard(run / runs.TENSORBOARD, feed.validation(0))
-        if config.logging.tensorboard
-        else None
-    )
+    tensorboard = None
+    if config.logging.tensorboard:
+        with _tensorflows_errors(TO_VALIDATE):
+            folder = run / runs.TENSORBOARD
+            tensorboard = epoch_log.TensorBoard(folder, network, feed.validation(0))
     batches = device.prefetched(feed.training(_first_batch(feed, progress)), kind)
     advance = steps.advancing(
         steps.training(
@@ -231,7 +232,7 @@ def fit(
                 if epoch == 1:
                     _warn_of_dead_channels(network, feed.validation(0), config.seed)
                 if tensorboard:
-                    tensorboard.write(epoch - 1, network, figures)
+                    tensorboard.write(epoch - 1, figures)
             if not schedules.is_over(config.training, progress.history):
                 session.stop_if_asked(progress, is_saved=True)
 
@@ -293,7 +294,10 @@ def _write_results(
 
 
 def _is_same(checkpointed: Path, weights_file: Path) -> bool:
-    return weights_file.exists() and filecmp.cmp(checkpointed, weights_file, shallow=False)
+    try:
+        return filecmp.cmp(checkpointed, weights_file, shallow=False)
+    except OSError:
+        return False
 
 
 def _warn_of_dead_channels(
@@ -313,10 +317,11 @@ def _tensorflows_errors(purpose: str) -> Iterator[None]:
     """Turn what TensorFlow raises into errors that a user can act on."""
     try:
         yield
-    except tf.errors.ResourceExhaustedError as error:
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
         raise TidenhanceError(f"The memory does not suffice {purpose}") from error
     except tf.errors.OpError as error:
         # An error of our own inside the input pipeline comes back as text, traceback and all.
-        ours = re.search(r"^tidenhance\.errors\.\w+: (.*)", error.message, re.MULTILINE)
-        reason = ours[1] if ours else f"TensorFlow stopped: {error.message.strip()}"
-        raise TidenhanceError(reason) from error
+        ours = re.search(r"^tidenhance\.errors\.(\w+): (.*)", error.message, re.MULTILINE)
+        if ours:
+            raise getattr(errors, ours[1])(ours[2]) from error
+        raise TidenhanceError(f"TensorFlow stopped: {error.message.strip()}") from error

@@ -18,7 +18,7 @@ from PIL import Image
 
 from tidenhance import components, images, runs
 from tidenhance import config as config_module
-from tidenhance.comparison import Run, eval_command
+from tidenhance.comparison import Run
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
 from tidenhance.errors import ConfigError, DataError, ImageError, RunError
@@ -90,8 +90,8 @@ def examples(
     Args:
         run: an evaluated run.
         split: whose pairs.
-        levels: levels of distortion, where not those that the run was trained on.
-        root: the data set's folder, if it is not where the run found it.
+        levels: levels of distortion, where not those of the run's `data.levels`.
+        root: the data set's folder, if it is not where the evaluation found it.
         most: how many best ones, and how many worst ones.
 
     Raises:
@@ -102,7 +102,7 @@ def examples(
         rows = _read_rows(run, split, levels)
         folder = run.path / runs.IMAGES / split
         chosen = _choose(rows, most)
-        _check_saved(run, split, levels, [row["name"] for row, _ in chosen], folder)
+        _check_saved(run, levels, [row["name"] for row, _ in chosen], folder)
         found = {pair.name: pair for pair in _pairs(run, split, root)}
         return [_example(run, row, best, found, folder, levels) for row, best in chosen], None
     except _UnusableError as reason:
@@ -113,9 +113,9 @@ def examples(
         # Of a list of problems the first line names only the folder.
         first, second = map(str.strip, [*str(error).split("\n"), ""][:2])
         told = f"{first} {second}" if first.endswith(":") else first
+        advice = "" if root else " Name its folder: --data ROOT"
         return [], (
-            f"{run.label}: no pictures are shown, since the data set cannot be read: {told}"
-            " Name its folder: --data ROOT"
+            f"{run.label}: no pictures are shown, since the data set cannot be read: {told}{advice}"
         )
 
 
@@ -131,7 +131,7 @@ def _read_rows(run: Run, split: Split, levels: Sequence[int] | None) -> list[dic
     if not path.is_file():
         raise _UnusableError(
             f"no {path.name}, so no best and worst pictures."
-            f" {eval_command(run.path, split, levels)} --save-images writes both."
+            f" {run.eval_command(levels)} --save-images writes both."
         )
     try:
         with path.open(encoding="utf-8", newline="") as stream:
@@ -151,7 +151,7 @@ def _read_rows(run: Run, split: Split, levels: Sequence[int] | None) -> list[dic
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise RunError(
             f"{path}: damaged, or of another version: {error}. Evaluate the run again:"
-            f" {eval_command(run.path, split, levels)}"
+            f" {run.eval_command(levels)}"
         ) from error
     return rows
 
@@ -175,20 +175,20 @@ def _of_different_types(ranked: Sequence[dict[str, Any]], most: int) -> list[dic
 
 
 def _check_saved(
-    run: Run, split: Split, levels: Sequence[int] | None, names: Sequence[str], folder: Path
+    run: Run, levels: Sequence[int] | None, names: Sequence[str], folder: Path
 ) -> None:
     if missing := [name for name in names if not (folder / f"{name}.png").is_file()]:
         raise _UnusableError(
             f"no restored pictures ({missing[0]}.png is not in {folder}). Make them:"
-            f" {eval_command(run.path, split, levels)} --save-images"
+            f" {run.eval_command(levels)} --save-images"
         )
 
 
 def _pairs(run: Run, split: Split, root: str | None) -> list[Pair]:
     name = run.setting("data", "name")
     given = {k: v for k, v in run.config["data"].items() if k != "name"}
-    if root is not None:
-        given["root"] = root
+    if (elsewhere := root or run.scores.root) is not None:
+        given["root"] = elsewhere
     if run.scores.levels is not None:
         given["levels"] = run.scores.levels
     try:
@@ -212,7 +212,7 @@ def _example(
     if name not in found:
         raise _UnusableError(f"the data set has no pair {name}; name its folder: --data ROOT")
     distorted, reference = map(images.to_rgb, pairs.read(found[name]))
-    again = f"{eval_command(run.path, run.scores.split, levels)} --save-images"
+    again = f"{run.eval_command(levels)} --save-images"
     try:
         restored = images.read_rgb(folder / f"{name}.png")
     except ImageError as problem:

@@ -49,20 +49,31 @@ def training(
         return found
 
     def accumulated(distorted: tf.Tensor, reference: tf.Tensor, size: int) -> list[tf.Tensor]:
-        pictures = tf.shape(distorted)[0]
+        pictures = distorted.shape[0] or tf.shape(distorted)[0]
+        rest = pictures % size
 
-        def add(start: tf.Tensor, sums: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-            end = tf.minimum(start + size, pictures)
-            found = gradients(distorted[start:end], reference[start:end])
-            share = tf.cast((end - start) / pictures, tf.float32)
-            return end, [total + share * one for total, one in zip(sums, found, strict=True)]
+        def add(start: tf.Tensor, count: int | tf.Tensor, sums: list[tf.Tensor]) -> list[tf.Tensor]:
+            # By size: of a part from here to there XLA computes as many pictures as the batch has.
+            found = gradients(
+                *(
+                    tf.slice(whole, [start, 0, 0, 0], [count, -1, -1, -1])
+                    for whole in (distorted, reference)
+                )
+            )
+            share = tf.cast(count / pictures, tf.float32)
+            return [total + share * one for total, one in zip(sums, found, strict=True)]
 
         zeros = [tf.zeros(variable.shape) for variable in network.trainable_variables]
         # One after the other, since memory is why they are not computed at once.
-        _, sums = tf.while_loop(
-            lambda start, _: start < pictures, add, (0, zeros), parallel_iterations=1
+        start, sums = tf.while_loop(
+            lambda start, _: start < pictures - rest,
+            lambda start, sums: (start + size, add(start, size, sums)),
+            (0, zeros),
+            parallel_iterations=1,
         )
-        return list(sums)
+        if isinstance(rest, int):
+            return add(start, rest, sums) if rest else list(sums)
+        return list(tf.cond(rest > 0, lambda: add(start, rest, sums), lambda: sums))
 
     def step(batch: Batch) -> Logs:
         distorted, reference = batch

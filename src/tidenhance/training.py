@@ -106,13 +106,13 @@ def resume(run: Path, config: Config) -> Path:
         logger.info("run: %s", run)
         logger.info("device: %s", used.name)
         found = checkpoints.newest(run)
-        resolved = _resolved(config, run.parent)
+        resolved = _resolved(config, run.parent, run)
         resolved = resolved.model_copy(update={"provenance": before.provenance})
         if found is None:
             resuming.check_unchanged(before.model_dump(mode="json"), resolved)
             logger.info("no checkpoint yet: training from the beginning")
             progress = _beginning(resolved, fed)
-            _log_fresh(_load_initial_weights(network, resolved, run.parent))
+            _log_fresh(_load_initial_weights(network, resolved, run.parent, run))
         else:
             path, progress = found
             resuming.check_unchanged(progress.config, resolved)
@@ -211,11 +211,14 @@ def _check_pictures(network: keras.Model, config: Config, fed: Feed) -> None:
         validation.check_shape(config, found, section)
 
 
-def _load_initial_weights(network: keras.Model, config: Config, folder: Path) -> list[str]:
+def _load_initial_weights(
+    network: keras.Model, config: Config, folder: Path, resumed: Path | None = None
+) -> list[str]:
     """Return the layers that stay fresh although there are initial weights."""
     if config.training.initial_weights is None:
         return []
-    found = [runs.find_model(name, folder) for name in config.training.initial_weights]
+    names = config.training.initial_weights
+    found = [runs.find_model(name, folder, before=resumed) for name in names]
     return weights.load_initial(network, [run / runs.BEST_WEIGHTS for run in found])
 
 
@@ -224,8 +227,11 @@ def _log_fresh(layers: list[str]) -> None:
         logger.info("not among the initial weights, and fresh: %s", ", ".join(layers))
 
 
-def _resolved(config: Config, folder: Path) -> Config:
-    """Return the config such that the run can be evaluated, and gone on with, from any folder."""
+def _resolved(config: Config, folder: Path, resumed: Path | None = None) -> Config:
+    """Return the config such that the run can be evaluated, and gone on with, from any folder.
+
+    Names in it mean what they meant when the run that is gone on with was started.
+    """
     root = config.data.options.get("root")
     data = config.data
     if root is not None:
@@ -236,15 +242,15 @@ def _resolved(config: Config, folder: Path) -> Config:
         synthesis = training.synthesis.model_copy(update={"photographs": photographs})
         training = training.model_copy(update={"synthesis": synthesis})
     if training.initial_weights is not None:
-        found = [_absolute(name, folder) for name in training.initial_weights]
+        found = [_absolute(name, folder, resumed) for name in training.initial_weights]
         training = training.model_copy(update={"initial_weights": found})
     return config.model_copy(update={"data": data, "training": training})
 
 
-def _absolute(name: str, folder: Path) -> str:
+def _absolute(name: str, folder: Path, resumed: Path | None) -> str:
     """Return the path of a run, or the name as it is: of a shipped model, or of what is gone."""
     try:
-        run = runs.find_model(name, folder)
+        run = runs.find_model(name, folder, before=resumed)
     except RunError:
         return name
     return name if run in runs.shipped_models().values() else str(run.absolute())

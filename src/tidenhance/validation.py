@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tidenhance import components, steps
+from tidenhance import components, forward_tensorflow, steps
 from tidenhance.config import Config
 from tidenhance.errors import ConfigError
 
@@ -106,9 +106,10 @@ def dead_channels(network: keras.Model, validation: tf.data.Dataset) -> list[str
         validation: batches of (distorted, reference).
     """
     names = {1: ("grey",), 3: ("red", "green", "blue")}[network.outputs[0].shape[-1]]
+    forward = forward_tensorflow.forward(network)
     alive, wanted = np.zeros(len(names), bool), np.zeros(len(names), bool)
     for distorted, reference in validation:
-        alive |= np.any(network.predict_on_batch(distorted), axis=(0, 1, 2))
+        alive |= np.any(forward(distorted), axis=(0, 1, 2))
         wanted |= np.any(reference, axis=(0, 1, 2))
         if alive.all():
             break

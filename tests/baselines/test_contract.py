@@ -47,7 +47,7 @@ def test_a_picture_becomes_another_of_the_same_shape(name: str, noisy: np.ndarra
     np.testing.assert_array_equal(restore(noisy), restored)
 
 
-@pytest.mark.parametrize("shape", [(2, 9, 3), (33, 17, 3)])
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 9, 3), (9, 1, 3), (2, 9, 3), (33, 17, 3)])
 def test_small_and_odd_sizes_will_do(name: str, shape: tuple[int, ...]) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
     assert components.make("baselines", name, {})(pixels).shape == shape

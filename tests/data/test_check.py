@@ -285,6 +285,7 @@ def exchange(folder, name, other):
 
 def test_pictures_of_the_listed_psnr_are_no_problem(listed_tree):
     assert problems(listed_tree) == []
+    assert check(listed_tree)["compared"] == 30
 
 
 def test_exchanged_pictures_differ_from_the_listed_psnr(listed_tree):
@@ -360,6 +361,7 @@ def test_values_that_cannot_be_used_are_no_problem(tree, make):
     list_psnr(tree)
     make(tree / LISTED)
     assert problems(tree) == []
+    assert check(tree)["compared"] == 0
 
 
 def test_other_sizes_than_tid2013_s_are_a_problem_but_for_what_was_made_here(tree):

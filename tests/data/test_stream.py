@@ -34,7 +34,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, photograph: np.ndarray) -> 
 
 def of(folder: Path, **options: object) -> Stream:
     settings = {"types": (1, 16), "levels": (0, 5), "seed": 3} | options
-    return Stream(stream.photographs(folder), **settings)  # type: ignore[arg-type]
+    paths = tuple(path for path, _ in stream.photographs(folder))
+    return Stream(paths, **settings)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def make(made: Stream, number: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_a_picture_follows_from_its_number_and_the_seed(folder: Path) -> None:
-    [large] = (path for path in stream.photographs(folder) if path.name == "large.png")
+    [large] = (path for path, _ in stream.photographs(folder) if path.name == "large.png")
     made, other_seed = (Stream((large,), (1, 16), (0, 5), seed) for seed in (3, 4))
     first, again, other, seed = (
         make(*arguments) for arguments in ((made, 7), (made, 7), (made, 8), (other_seed, 7))
@@ -203,25 +204,38 @@ def test_processes_end_in_the_middle_of_a_result() -> None:
 
 def test_photographs_that_do_not_do_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
-        stream.photographs(tmp_path / "none")
+        list(stream.photographs(tmp_path / "none"))
     (tmp_path / "notes.txt").touch()
     with pytest.raises(DataError, match="expected photographs in it"):
-        stream.photographs(tmp_path)
+        list(stream.photographs(tmp_path))
     images.write_rgb(tmp_path / "tiny.png", np.zeros((384, 511, 3), np.uint8))
     with pytest.raises(DataError, match=r"tiny.png: expected at least 512 x 384.*511 x 384"):
-        stream.photographs(tmp_path)
+        list(stream.photographs(tmp_path))
 
 
-@pytest.mark.parametrize(("patch_size", "rotations"), [(400, False), (None, True)])
+@pytest.mark.parametrize(
+    ("patch_size", "later", "rotations", "named"),
+    [
+        (400, {}, False, "patch_size"),
+        (128, {4: 512}, False, "later_patch_sizes"),
+        (None, {}, True, "patch_size"),
+    ],
+)
 def test_patches_that_do_not_fit_are_told(
-    folder: Path, executor: ProcessPoolExecutor, patch_size: int | None, rotations: bool
+    folder: Path,
+    executor: ProcessPoolExecutor,
+    patch_size: int | None,
+    later: dict[int, int],
+    rotations: bool,
+    named: str,
 ) -> None:
-    with pytest.raises(DataError, match="at most 384"):
+    with pytest.raises(DataError, match=rf"training\.{named}: expected at most 384"):
         pipeline.synthesised(
             of(folder),
             executor,
             batch_size=1,
             patch_size=patch_size,
+            later_patch_sizes=later,
             augmentation=Augmentation(rotations=rotations),
             pictures_per_step=1,
             window=1,

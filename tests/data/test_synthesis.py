@@ -288,6 +288,16 @@ def test_goes_on_where_it_ended(made, tree, references):
     assert all(path.stat().st_mtime_ns == time_before for path, time_before in kept.items())
 
 
+def test_a_damaged_picture_is_named_and_made_again_once_it_is_gone(made, tree, references):
+    path = tree / "distorted_images" / "i01_01_5.bmp"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ImageError, match=r"i01_01_5\.bmp.*Remove it"):
+        list(synthesise(references, tree, workers=1, **CHEAP))
+    path.unlink()
+    list(synthesise(references, tree, workers=1, **CHEAP))
+    assert contents(tree) == contents(made)
+
+
 def test_adds_types_and_levels_to_a_tree(made, tmp_path, references):
     synthesised(references, tmp_path, types=[16, 10], levels=[5])
     synthesised(references, tmp_path, types=[1, 6], levels=[1, 5])

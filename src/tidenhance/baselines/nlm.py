@@ -43,6 +43,7 @@ def build(
             fast_mode=True,
             channel_axis=-1,
         )
-        return to_uint8(restored)
+        # Of a picture with a side of 1 pixel it is squeezed.
+        return to_uint8(restored.reshape(pixels.shape))
 
     return restore

@@ -41,7 +41,8 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
         as "512 x 384"; `psnrc`: for each type and level the mean in dB over i01 to i15, and the
         archive's; `problems`: one line each, and one for all the pictures of a level, a type or a
         reference where all are missing. Where `metrics_values/PSNRc.txt` lists the whole archive,
-        or what is there, a picture is a problem too if its PSNRc is not the listed one.
+        or what is there, a picture is a problem too if its PSNRc is not the listed one; `compared`
+        is the number of pictures that were compared with it.
 
     Raises:
         DataError: the folder is not there, or is not TID2013's.
@@ -90,7 +91,8 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
                     f"{printable(path)}: the same as its reference {reference_path.name}"
                 )
     progress(len(tid2013.REFERENCES), len(tid2013.REFERENCES))
-    problems += _differing(values, _listed(inside, distorted), distorted)
+    listed = _listed(inside, distorted)
+    problems += _differing(values, listed, distorted)
     problems += _sizes_at_fault(sizes, made_here=RECORD in inside)
     return {
         "root": str(folder),
@@ -101,6 +103,7 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
         **_by_split(values),
         "identity_mse_of_the_archive": IDENTITY_MSE,
         "psnrc": _by_type(values),
+        "compared": len(values.keys() & listed.keys()),
         "problems": problems,
     }
 

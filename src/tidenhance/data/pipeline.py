@@ -134,8 +134,9 @@ def synthesised(
             f" pictures that are made are {WIDTH} x {HEIGHT}. Received: null."
         )
     if largest is not None and largest > HEIGHT:
+        key = "patch_size" if largest == patch_size else "later_patch_sizes"
         raise DataError(
-            f"training.patch_size: expected at most {HEIGHT}, the height of the pictures that are"
+            f"training.{key}: expected at most {HEIGHT}, the height of the pictures that are"
             f" made. Received: {largest}."
         )
     shape: Shape = (HEIGHT, WIDTH, 3) if largest is None else (largest, largest, 3)

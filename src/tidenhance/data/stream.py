@@ -67,14 +67,14 @@ class Stream:
         return f"{printable(self.photograph(number))} (type {distortion}, level {level})"
 
 
-def photographs(folder: Path) -> tuple[Path, ...]:
-    """Return the photographs in a folder, sorted, after reading each of them once.
+def photographs(folder: Path) -> Iterator[tuple[Path, Pixels]]:
+    """Yield the photographs in a folder, sorted, with their pixels, uint8 (H, W, 3).
 
     Raises:
         DataError: there is no such folder, it holds none, or one is too small.
         ImageError: one cannot be read.
     """
-    found = tuple(path for path in files_in(folder) if images.is_picture_name(path))
+    found = [path for path in files_in(folder) if images.is_picture_name(path)]
     if not found:
         raise DataError(f"{printable(folder)}: expected photographs in it. Received: none.")
     for path in found:
@@ -84,7 +84,7 @@ def photographs(folder: Path) -> tuple[Path, ...]:
                 f"{printable(path)}: expected at least {WIDTH} x {HEIGHT}."
                 f" Received: {size_of(pixels)}."
             )
-    return found
+        yield path, pixels
 
 
 def make(stream: Stream, number: int, photograph: Pixels) -> Couple:

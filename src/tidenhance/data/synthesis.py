@@ -24,7 +24,7 @@ from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.distortions import saturation_change
 from tidenhance.data.pairs import files_in, raise_problems, size_of
-from tidenhance.errors import DataError, TidenhanceError, WriteError, printable
+from tidenhance.errors import DataError, ImageError, TidenhanceError, WriteError, printable
 from tidenhance.files import lock, make_folder, remove_unfinished, write_text
 
 Pixels = NDArray[np.uint8]
@@ -121,6 +121,7 @@ def synthesise(
     Raises:
         UserInputError: `root`, or what it is in, is a file.
         DataError: `root` holds something else, or another process is writing there.
+        ImageError: a picture that is there already is damaged; without it, it is made again.
         WriteError: a file cannot be written.
         TidenhanceError: a worker process was killed.
     """
@@ -271,7 +272,13 @@ def _write_psnrc(root: Path, references: int) -> None:
         reference = images.read_rgb(_reference_path(root, number))
         name = tid2013.reference_name(number)
         for path in sorted((root / tid2013.DISTORTED_FOLDER).glob(f"{name}_*.bmp")):
-            lines.append(f"{psnrc(reference, images.read_rgb(path)):.5f}\n")
+            try:
+                distorted = images.read_rgb(path)
+            except ImageError as error:
+                raise ImageError(
+                    f"{error} Remove it, and the same command makes it again."
+                ) from error
+            lines.append(f"{psnrc(reference, distorted):.5f}\n")
     write_text(root / METRICS_FOLDER / PSNRC_FILE, "".join(lines))
 
 

@@ -136,6 +136,12 @@ def test_patterns_mind_the_case(folders):
     ]
 
 
+def test_a_name_that_reads_as_a_pattern_is_a_name_too(tmp_path):
+    make_folders(tmp_path, ["[1].png", "b.png"], ["[1].png", "b.png"])
+    found = load(tmp_path, ["[1]"], ["b"])
+    assert [pair.name for some in found.values() for pair in some] == ["[1]", "b"]
+
+
 def test_folders_of_other_names(tmp_path):
     make_folders(tmp_path, ["a.png", "b.png"], ["a.png", "b.png"], names=("clean", "noisy/level1"))
     found = load(tmp_path, ["a"], ["b"], reference="clean", distorted="noisy/level1")

@@ -340,6 +340,11 @@ def test_a_missing_file_suggests_its_neighbour_and_says_where_mnist_is(file):
     assert "data.source=digits" in "\n".join(rest)
 
 
+def test_a_name_that_no_file_can_have(tmp_path):
+    with pytest.raises(DataError, match="nnn"):
+        load(root=str(tmp_path / ("n" * 300)))
+
+
 def test_without_a_root_keras_gets_the_file_and_leaves_the_standard_output(monkeypatch, capsys):
     found = arrays()
 

@@ -131,9 +131,7 @@ def _mnist(root: str | None) -> dict[Split, tuple[Digits, Labels]]:
     if root is None:
         (train, train_labels), (rest, rest_labels) = _downloaded()
     else:
-        path = Path(root)
-        path = path / FILE if path.is_dir() else path
-        train, train_labels, rest, rest_labels = _read(path)
+        train, train_labels, rest, rest_labels = _read(Path(root))
     validated = np.arange(len(rest)) % 5 == 0
     return {
         "train": (train, train_labels),
@@ -156,7 +154,13 @@ def _downloaded() -> Any:
 
 
 def _read(path: Path) -> list[NDArray[Any]]:
-    if not path.is_file():
+    try:
+        path = path / FILE if path.is_dir() else path
+        is_there = path.is_file()
+    # Before Python 3.14 of a name that is too long, or in a folder that may not be searched.
+    except OSError as error:
+        raise DataError(f"{printable(path)}: cannot be read: {error.strerror}.") from error
+    if not is_there:
         near = sorted(file.name for file in path.parent.glob("*.npz"))
         hint = did_you_mean(path.name, near)
         raise DataError(f"{printable(path)}: no such file.{hint}\n{HOW_TO_GET}")
