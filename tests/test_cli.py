@@ -435,6 +435,9 @@ def test_an_empty_name_is_not_the_folder_that_one_is_in(tool, tmp_path, soft_run
         (("summary", "--config", "quickstart", "--size", ""), "--size"),
         (("export", "-o", ""), "--out"),
         (("report", "mine", "-o", ""), "--out"),
+        (("runs", "--runs", ""), "--runs"),
+        (("data", "check", ""), "ROOT"),
+        (("data", "synth", "--references", "sample", "--out", ""), "--out"),
     ):
         ended = tool(*arguments)
         assert (ended.code, ended.out) == (2, "")

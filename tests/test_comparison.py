@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -56,17 +57,25 @@ def test_commands_work_as_they_are_printed() -> None:
     assert command == "tidenhance eval a --data 'my data'"
 
 
-def test_a_run_is_evaluated_again_where_it_was(soft_copy: Path) -> None:
+def test_a_run_is_evaluated_again_where_it_was(soft_copy: Path, tmp_path: Path) -> None:
     [run] = comparison.read([soft_copy], "val")
     root = run.setting("data", "root")
     scores = json.loads((soft_copy / "scores.json").read_text())
-    for evaluated, told in (
-        (None, ""),
-        (root, ""),
-        ("/elsewhere", " --data /elsewhere"),
+    (tmp_path / "elsewhere").mkdir()
+    elsewhere = str(tmp_path / "elsewhere")
+    for evaluated, given, used in (
+        (None, None, root),
+        (root, None, root),
+        (elsewhere, None, elsewhere),
+        (elsewhere, root, root),
+        (elsewhere, "now here", "now here"),
+        # It has been moved.
+        ("/gone", None, root),
     ):
         (soft_copy / "scores.json").write_text(json.dumps(scores | {"root": evaluated}))
-        [run] = comparison.read([soft_copy], "val")
+        [run] = comparison.read([soft_copy], "val", root=given)
+        assert run.root == used
+        told = "" if used == root else f" --data {shlex.quote(used)}"
         assert run.eval_command(None) == f"tidenhance eval {soft_copy}{told}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from tidenhance import steps
+from tidenhance.metrics import ssim
 from tidenhance.networks import plain_cnn
 
 RANDOM = np.random.default_rng(0)
@@ -31,17 +32,20 @@ class Recorder(keras.optimizers.SGD):
             kept.assign(gradient)
 
 
-def network(optimiser: keras.optimizers.Optimizer | None = None) -> keras.Model:
+def network(
+    optimiser: keras.optimizers.Optimizer | None = None, metrics: Sequence[Any] = ("mae",)
+) -> keras.Model:
     keras.utils.set_random_seed(2)
     model = plain_cnn.build(channels=[6, 6])
     model.compile(
         optimizer=optimiser or keras.optimizers.SGD(0.1),
         loss="mse",
-        metrics=["mae"],
+        metrics=list(metrics),
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)
-    model.compute_metrics(X, Y, Y)
+    shown = np.zeros((1, 16, 16, 3), np.float32)
+    model.compute_metrics(shown, shown, shown)
     model.reset_metrics()
     return model
 
@@ -72,8 +76,8 @@ def test_the_gradient_of_micro_batches_is_that_of_the_batch(size: int) -> None:
         assert np.linalg.norm(b.numpy()) > 0
 
 
-@pytest.mark.parametrize("pictures", [4, 5])
-def test_xla_computes_micro_batches_and_not_the_batch(pictures: int) -> None:
+@pytest.mark.parametrize(("pictures", "parts"), [(1, {"1"}), (4, {"2"}), (5, {"1", "2"})])
+def test_xla_computes_micro_batches_and_not_the_batch(pictures: int, parts: set[str]) -> None:
     """So that their memory is theirs: read from what is compiled."""
     batch = (BATCH[0][:pictures], BATCH[1][:pictures])
     plain, compiled = network(Recorder(0.1)), network(Recorder(0.1))
@@ -84,15 +88,19 @@ def test_xla_computes_micro_batches_and_not_the_batch(pictures: int) -> None:
         np.testing.assert_allclose(a, b, atol=1e-6)
     compiled_to = step.experimental_get_compiler_ir(batch)(stage="hlo")
     sizes = re.findall(r"= f32\[(.*?),8,8,\d+\]\S* convolution\(", compiled_to)
-    assert set(sizes) == ({"2"} if pictures == 4 else {"2", "1"})
+    assert set(sizes) == parts
+    assert "dynamic_slice" in compiled_to or "dynamic-slice" in compiled_to or pictures == 1
+    assert not re.search(r"= f32\[\d+,16,16,3\]", compiled_to)  # padded for a slice of any size
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_micro_batches_of_batches_whose_size_is_not_known_before(jit_compile: bool) -> None:
-    whole, parts = network(), network()
+    whole, parts = network(metrics=[ssim.compute]), network(metrics=[ssim.compute])
 
     def uneven() -> Callable[[], Any]:
-        return iter(tf.data.Dataset.from_tensor_slices((X, Y)).batch(3).repeat())
+        """Batches of 4 and 1 pictures, as at the end of a pass over the pairs."""
+        large = [np.repeat(np.repeat(one, 2, axis=1), 2, axis=2) for one in (X, Y)]
+        return iter(tf.data.Dataset.from_tensor_slices(tuple(large)).batch(4).repeat())
 
     expected = steps.advancing(steps.training(whole, jit_compile=False), uneven(), together=False)(
         4
@@ -100,7 +108,7 @@ def test_micro_batches_of_batches_whose_size_is_not_known_before(jit_compile: bo
     step = steps.training(parts, jit_compile=jit_compile, micro_batch_size=2)
     found = steps.advancing(step, uneven(), together=True)(4)
     for name in expected:
-        assert float(found[name]) == pytest.approx(float(expected[name]), rel=1e-5)
+        assert float(found[name]) == pytest.approx(float(expected[name]), rel=1e-4)
     for a, b in zip(parts.get_weights(), whole.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
 

@@ -119,6 +119,7 @@ def test_the_check_of_a_folder(capsys):
             "sizes": {"512 x 384": 4},
             "references": 1,
             "distorted": 3,
+            "compared": 2,
             "problems": ["[b]one[/b]"],
         }
     )
@@ -126,6 +127,7 @@ def test_the_check_of_a_folder(capsys):
     assert "1 noise 33.1 (33.1) – (33.1) 1.0 (33.1) 2.0 (33.1) 3.0 (33.1)" in found
     assert "train 3 – 0.00914" in found
     assert "1 references, 3 distorted; 4 of 512 x 384" in found
+    assert "compared with metrics_values/PSNRc.txt: 2" in found
     assert "problem: [b]one[/b]" in found
     assert "1 problems" in found
 

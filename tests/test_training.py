@@ -271,7 +271,10 @@ def test_a_run_goes_on_from_a_model_that_is_called_as_its_config(
     whole = train(config, "small", tmp_path / "whole")
     # Before and after the first epoch, from which on this run is that config's newest.
     run = cut_off(config, "small", tmp_path / "runs", save=save, after=False)
-    train(load("training.epochs=1"), "small", tmp_path / "runs")
+    later = train(load("training.epochs=1"), "small", tmp_path / "runs")
+    # Nor does one count that was started before, but had no weights then.
+    earlier = Path(shutil.copytree(later, run.with_name("small-earlier")))
+    os.utime(earlier / runs.CONFIG, ns=(0, 0))
     resume(run, runs.read_config(run))
     assert runs.read_config(run).training.initial_weights == ["small"]
     assert_same(run, whole)

@@ -80,39 +80,30 @@ Overrides = Annotated[
 ]
 
 
-# As a path, nothing would be the folder that one is in.
-def _data(text: str) -> str:
-    if not text:
-        raise UserInputError("--data: expected a folder. Received: ''.")
-    return text
+def _path(name: str, expected: str = "a folder", kind: type[Path | str] = Path) -> dict[str, Any]:
+    """Return a parser of a path that is not nothing: that would be the folder that one is in."""
 
+    def parse(given: Any) -> Path | str:
+        if given == "":
+            raise UserInputError(f"{name}: expected {expected}. Received: ''.")
+        return kind(given)
 
-def _out(text: str) -> Path:
-    if not text:
-        raise UserInputError("--out: expected a file or a folder. Received: ''.")
-    return Path(text)
+    return {"parser": parse, "metavar": "<path>"}
 
 
 def _out_option(help_text: str) -> Any:
-    return typer.Option("-o", "--out", parser=_out, metavar="<path>", help=help_text)
-
-
-def _picture(text: str) -> Path:
-    if not text:
-        raise UserInputError("PICTURE: expected a picture, or a folder of pictures. Received: ''.")
-    return Path(text)
+    return typer.Option("-o", "--out", help=help_text, **_path("--out", "a file or a folder"))
 
 
 DataOption = Annotated[
     str | None,
     typer.Option(
-        "--data",
-        parser=_data,
-        metavar="<str>",
-        help="The data set's folder, instead of data.root.",
+        "--data", help="The data set's folder, instead of data.root.", **_path("--data", kind=str)
     ),
 ]
-RunsOption = Annotated[Path, typer.Option("--runs", help="The folder of all runs.")]
+RunsOption = Annotated[
+    Path, typer.Option("--runs", help="The folder of all runs.", **_path("--runs"))
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, nothing else.")]
 RUNS = Path("runs")
 
@@ -302,7 +293,8 @@ def enhance(
     inputs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="PICTURE", parser=_picture, help="Pictures, or folders of pictures."
+            help="Pictures, or folders of pictures.",
+            **_path("PICTURE", "a picture, or a folder of pictures") | {"metavar": "PICTURE"},
         ),
     ],
     out: Annotated[
@@ -530,7 +522,12 @@ def list_configs(
 
 @data_app.command("check")
 def check_data(
-    root: Annotated[Path, typer.Argument(help="The folder with reference_images.")],
+    root: Annotated[
+        Path,
+        typer.Argument(
+            help="The folder with reference_images.", **_path("ROOT") | {"metavar": "ROOT"}
+        ),
+    ],
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -551,7 +548,7 @@ def check_data(
 @data_app.command("synth")
 def synthesise_data(
     references: Annotated[str, typer.Option(help="A folder of photographs, or 'sample'.")],
-    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    out: Annotated[Path, typer.Option(help="The folder to make.", **_path("--out"))],
     types: Annotated[str, typer.Option(help="Distortion types, as in 1-8,10.")] = "1-24",
     levels: Annotated[str, typer.Option(help="Levels, as in 1-5 or 5.")] = "1-5",
     size: Annotated[str, typer.Option(help="WIDTHxHEIGHT of the crops.")] = "512x384",

@@ -126,6 +126,7 @@ class Run:
         network: None where the run has no `network.json`.
         scores: those of the split that is reported.
         validation: those of the validation split; None without.
+        root: the data set's folder: the one given, or where the run was evaluated, or trained.
     """
 
     path: Path
@@ -137,6 +138,7 @@ class Run:
     network: Network | None
     scores: Scores
     validation: Scores | None
+    root: str | None
 
     def setting(self, *key: str | int) -> Any:
         """Return a value in the config, or None where there is none."""
@@ -147,8 +149,7 @@ class Run:
 
     def eval_command(self, levels: Sequence[int] | None) -> str:
         """Return the command that evaluates the run again, on the data that its scores are of."""
-        elsewhere = self.scores.root not in (None, self.setting("data", "root"))
-        root = self.scores.root if elsewhere else None
+        root = None if self.root == self.setting("data", "root") else self.root
         return eval_command(self.path, self.scores.split, levels, root)
 
 
@@ -169,13 +170,19 @@ class Method:
     run: Run
 
 
-def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = None) -> list[Run]:
+def read(
+    paths: Sequence[Path],
+    split: Split,
+    levels: Sequence[int] | None = None,
+    root: str | None = None,
+) -> list[Run]:
     """Return the runs, once each, with the scores of a split.
 
     Args:
         paths: the run directories.
         split: whose scores are compared.
         levels: levels of distortion, where not those of the runs' `data.levels`.
+        root: the data set's folder, if it is not where the evaluation found it.
 
     Raises:
         RunError: a run is missing or damaged, has no such scores, or has scores of other data
@@ -205,6 +212,7 @@ def read(paths: Sequence[Path], split: Split, levels: Sequence[int] | None = Non
                 network=_read_network(path),
                 scores=scores,
                 validation=_validation_scores(path),
+                root=root or _root(configs[path], scores),
             )
         )
     keys = {"split", "levels", "pairs", "data_fingerprint"}
@@ -319,6 +327,14 @@ def _validation_scores(path: Path) -> Scores | None:
         return _read_scores(path, "val", None)
     except RunError:
         return None
+
+
+def _root(config: Mapping[str, Any], scores: Scores) -> str | None:
+    # It may have been moved since.
+    if scores.root is not None and Path(scores.root).exists():
+        return scores.root
+    data = config.get("data")
+    return data.get("root") if isinstance(data, dict) else None
 
 
 def _read_network(path: Path) -> Network | None:

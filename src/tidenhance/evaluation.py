@@ -52,7 +52,7 @@ Restore = Callable[[Pixels], Pixels]
 def measured_on(
     run: Path, split: Split, *, root: str | None = None, levels: Sequence[int] | None = None
 ) -> dict[str, Any]:
-    """Return what `evaluate` will measure on, as far as that is known before a picture is read.
+    """Return what `evaluate` will measure on, as far as that is known before it is restored.
 
     Args:
         run: the run directory.
@@ -260,7 +260,10 @@ def _figures(
     """Return the metrics as one graph, which computes once what they have in common."""
 
     def figures(y_true: tf.Tensor, y_pred: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: _metric(name).compute(y_true, y_pred) for name in names}
+        # A GPU may convolve in TensorFloat-32, in which the differences of close numbers that
+        # SSIM's variances are would be lost.
+        with tf.device("/cpu:0"):
+            return {name: _metric(name).compute(y_true, y_pred) for name in names}
 
     signature = [tf.TensorSpec((1, None, None, 3), tf.float32)] * 2
     return tf.function(figures, input_signature=signature, autograph=False, jit_compile=False)

@@ -42,7 +42,7 @@ def write(
         UserInputError: `out` lies in what is no folder.
         WriteError: the file cannot be written.
     """
-    compared = comparison.read(run_paths, split, levels)
+    compared = comparison.read(run_paths, split, levels, root)
     make_folder(out.parent)
     if file_format == "csv":
         write_text(out, as_csv(compared))

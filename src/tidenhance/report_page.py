@@ -246,7 +246,10 @@ def _panels(compared: Sequence[Run]) -> dict[tuple[str, str], list[int]]:
 
 
 def _nothing(key: str, drawn: Sequence[Run]) -> list[float]:
-    """Return what doing nothing has in a panel, one value for each set of validation pairs."""
+    """Return what doing nothing has in a panel, a value for each set of validation pairs.
+
+    None where one of them lacks it.
+    """
     name = str(drawn[0].setting("loss", "name")) if key == "loss" else key
     # A loss falls.
     sign = -1 if (key, name) == ("loss", "psnr") else 1
@@ -255,7 +258,8 @@ def _nothing(key: str, drawn: Sequence[Run]) -> list[float]:
         for run in drawn
         if run.validation
     }
-    return [sign * value for value in found.values() if value is not None]
+    values = [sign * value for value in found.values() if value is not None]
+    return values if len(values) == len(found) else []
 
 
 def _curves(compared: Sequence[Run]) -> list[Markup]:

@@ -305,9 +305,13 @@ def find_model(name: str, folder: Path = FOLDER, *, before: Path | None = None) 
         if name in models:
             return models[name]
         if newest := newest_of(name, folder):
+            advice = (
+                f"{newest} is being trained, and has them after its first epoch."
+                if _is_locked(newest)
+                else f"To go on with one: tidenhance train --resume {shlex.quote(str(newest))}"
+            )
             raise RunError(
-                f"{name}: none of its runs under {folder}/ has best weights yet. Go on with the"
-                f" newest: tidenhance train --resume {shlex.quote(str(newest))}"
+                f"{name}: none of its runs under {folder}/ has best weights yet. {advice}"
             ) from error
         from tidenhance import config as config_module
 

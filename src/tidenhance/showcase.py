@@ -103,7 +103,7 @@ def examples(
         folder = run.path / runs.IMAGES / split
         chosen = _choose(rows, most)
         _check_saved(run, levels, [row["name"] for row, _ in chosen], folder)
-        found = {pair.name: pair for pair in _pairs(run, split, root)}
+        found = {pair.name: pair for pair in _pairs(run, split)}
         return [_example(run, row, best, found, folder, levels) for row, best in chosen], None
     except _UnusableError as reason:
         return [], f"{run.label}: {reason}"
@@ -184,11 +184,11 @@ def _check_saved(
         )
 
 
-def _pairs(run: Run, split: Split, root: str | None) -> list[Pair]:
+def _pairs(run: Run, split: Split) -> list[Pair]:
     name = run.setting("data", "name")
     given = {k: v for k, v in run.config["data"].items() if k != "name"}
-    if (elsewhere := root or run.scores.root) is not None:
-        given["root"] = elsewhere
+    if run.root is not None:
+        given["root"] = run.root
     if run.scores.levels is not None:
         given["levels"] = run.scores.levels
     try:

@@ -49,31 +49,30 @@ def training(
         return found
 
     def accumulated(distorted: tf.Tensor, reference: tf.Tensor, size: int) -> list[tf.Tensor]:
-        pictures = distorted.shape[0] or tf.shape(distorted)[0]
+        pictures, *rest_of_shape = keras.ops.shape(distorted)
+        is_known = isinstance(pictures, int)
+        size = min(size, pictures) if is_known else tf.minimum(size, pictures)
         rest = pictures % size
 
         def add(start: tf.Tensor, count: int | tf.Tensor, sums: list[tf.Tensor]) -> list[tf.Tensor]:
             # By size: of a part from here to there XLA computes as many pictures as the batch has.
-            found = gradients(
-                *(
-                    tf.slice(whole, [start, 0, 0, 0], [count, -1, -1, -1])
-                    for whole in (distorted, reference)
-                )
-            )
+            begin, shape = [start, 0, 0, 0], [count, *rest_of_shape]
+            found = gradients(tf.slice(distorted, begin, shape), tf.slice(reference, begin, shape))
             share = tf.cast(count / pictures, tf.float32)
             return [total + share * one for total, one in zip(sums, found, strict=True)]
 
         zeros = [tf.zeros(variable.shape) for variable in network.trainable_variables]
         # One after the other, since memory is why they are not computed at once.
-        start, sums = tf.while_loop(
-            lambda start, _: start < pictures - rest,
+        whole = pictures - rest
+        _, sums = tf.while_loop(
+            lambda start, _: start < whole,
             lambda start, sums: (start + size, add(start, size, sums)),
             (0, zeros),
             parallel_iterations=1,
         )
-        if isinstance(rest, int):
-            return add(start, rest, sums) if rest else list(sums)
-        return list(tf.cond(rest > 0, lambda: add(start, rest, sums), lambda: sums))
+        if is_known:
+            return add(whole, rest, sums) if rest else list(sums)
+        return list(tf.cond(rest > 0, lambda: add(whole, rest, sums), lambda: sums))
 
     def step(batch: Batch) -> Logs:
         distorted, reference = batch

@@ -181,7 +181,7 @@ def print_check(found: Mapping[str, Any]) -> None:
     sizes = ", ".join(f"{count} of {size}" for size, count in found["sizes"].items())
     for line in (
         f"{found['references']} references, {found['distorted']} distorted; {sizes}",
-        f"{found['compared']} compared with what the folder's PSNRc.txt lists",
+        f"compared with metrics_values/PSNRc.txt: {found['compared']}",
         *(f"problem: {problem}" for problem in found["problems"]),
         f"{len(found['problems'])} problems",
     ):

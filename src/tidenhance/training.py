@@ -112,7 +112,7 @@ def resume(run: Path, config: Config) -> Path:
             resuming.check_unchanged(before.model_dump(mode="json"), resolved)
             logger.info("no checkpoint yet: training from the beginning")
             progress = _beginning(resolved, fed)
-            _log_fresh(_load_initial_weights(network, resolved, run.parent, run))
+            _log_fresh(_load_initial_weights(network, resolved, run.parent))
         else:
             path, progress = found
             resuming.check_unchanged(progress.config, resolved)
@@ -211,14 +211,14 @@ def _check_pictures(network: keras.Model, config: Config, fed: Feed) -> None:
         validation.check_shape(config, found, section)
 
 
-def _load_initial_weights(
-    network: keras.Model, config: Config, folder: Path, resumed: Path | None = None
-) -> list[str]:
+def _load_initial_weights(network: keras.Model, resolved: Config, folder: Path) -> list[str]:
     """Return the layers that stay fresh although there are initial weights."""
-    if config.training.initial_weights is None:
+    names = resolved.training.initial_weights
+    if names is None:
         return []
-    names = config.training.initial_weights
-    found = [runs.find_model(name, folder, before=resumed) for name in names]
+    # What is resolved and still a name is a model's.
+    models = runs.shipped_models()
+    found = [models.get(name) or runs.find_model(name, folder) for name in names]
     return weights.load_initial(network, [run / runs.BEST_WEIGHTS for run in found])
 
 
@@ -232,6 +232,7 @@ def _resolved(config: Config, folder: Path, resumed: Path | None = None) -> Conf
 
     Names in it mean what they meant when the run that is gone on with was started.
     """
+    begun = None if resumed is None else runs.read_config(resumed).training.initial_weights
     root = config.data.options.get("root")
     data = config.data
     if root is not None:
@@ -242,7 +243,10 @@ def _resolved(config: Config, folder: Path, resumed: Path | None = None) -> Conf
         synthesis = training.synthesis.model_copy(update={"photographs": photographs})
         training = training.model_copy(update={"synthesis": synthesis})
     if training.initial_weights is not None:
-        found = [_absolute(name, folder, resumed) for name in training.initial_weights]
+        found = [
+            name if name in (begun or ()) else _absolute(name, folder, resumed)
+            for name in training.initial_weights
+        ]
         training = training.model_copy(update={"initial_weights": found})
     return config.model_copy(update={"data": data, "training": training})
 

@@ -291,7 +291,7 @@ def test_goes_on_where_it_ended(made, tree, references):
 def test_a_damaged_picture_is_named_and_made_again_once_it_is_gone(made, tree, references):
     path = tree / "distorted_images" / "i01_01_5.bmp"
     path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(ImageError, match=r"i01_01_5\.bmp.*Remove it"):
+    with pytest.raises(ImageError, match=r"i01_01_5\.bmp.*Remove it: data synth, told its type"):
         list(synthesise(references, tree, workers=1, **CHEAP))
     path.unlink()
     list(synthesise(references, tree, workers=1, **CHEAP))

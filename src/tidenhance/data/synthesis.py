@@ -121,7 +121,7 @@ def synthesise(
     Raises:
         UserInputError: `root`, or what it is in, is a file.
         DataError: `root` holds something else, or another process is writing there.
-        ImageError: a picture that is there already is damaged; without it, it is made again.
+        ImageError: a picture that is there already is damaged.
         WriteError: a file cannot be written.
         TidenhanceError: a worker process was killed.
     """
@@ -276,7 +276,7 @@ def _write_psnrc(root: Path, references: int) -> None:
                 distorted = images.read_rgb(path)
             except ImageError as error:
                 raise ImageError(
-                    f"{error} Remove it, and the same command makes it again."
+                    f"{error} Remove it: data synth, told its type and level, makes it again."
                 ) from error
             lines.append(f"{psnrc(reference, distorted):.5f}\n")
     write_text(root / METRICS_FOLDER / PSNRC_FILE, "".join(lines))

@@ -77,9 +77,9 @@ def load(
     for split in SPLITS:
         for pattern in splits.of(split):
             composed = normalize("NFC", pattern)
-            matching = [
-                name for name in references if name == composed or fnmatchcase(name, composed)
-            ]
+            matching = [name for name in references if fnmatchcase(name, composed)]
+            # A name may read as a pattern.
+            matching = [composed] if composed in references else matching
             if not matching:
                 hint = did_you_mean(composed, references)
                 problems.append(f"splits.{split}: no reference matches '{pattern}'.{hint}")
