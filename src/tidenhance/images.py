@@ -8,7 +8,7 @@ import logging
 import math
 import stat
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, _imaging
 
 from tidenhance.errors import ImageError, WriteError, printable
+from tidenhance.exif import of_upright
 from tidenhance.files import replacing
 
 # Pillow logs what it finds wrong with a file before it raises; the user gets the error alone.
@@ -80,7 +81,7 @@ class Picture:
         alpha: uint8 (H, W), 0 transparent to 255 opaque; None without transparency.
         grey: the file holds no colour.
         icc_profile: the colour profile that `pixels` are in; None stands for sRGB.
-        exif: Pillow's EXIF bytes without orientation and thumbnail.
+        exif: as it was in the file: orientation, thumbnail and size are those of before.
         dpi: pixels per inch, horizontally and vertically.
     """
 
@@ -253,7 +254,8 @@ def write_picture(path: Path, picture: Picture) -> None:
     its source was lossy, and a restored picture should not lose again. JPEG has quality 95 without
     chroma subsampling. A grey picture becomes one channel, the rounded mean of R, G and B. The
     colour profile, EXIF and resolution go along where the format takes them; a profile for another
-    number of channels does not, nor does EXIF that is too long for a JPEG.
+    number of channels does not, nor does EXIF that is too long for a JPEG. EXIF loses orientation
+    and thumbnail, and states this picture's size; TIFF takes the texts, Exif and GPS alone.
 
     Raises:
         ImageError: as `check_writable`.
@@ -266,11 +268,7 @@ def write_picture(path: Path, picture: Picture) -> None:
     if picture.dpi is not None:
         options["dpi"] = picture.dpi
     if file_format != "BMP":
-        exif = picture.exif or b""
-        if file_format == "JPEG" and len(exif) > _LARGEST_EXIF_OF_JPEG:
-            exif = b""
-        if file_format == "TIFF" and exif:
-            exif = _descriptions(exif)
+        exif = _exif_for(image, file_format, picture.exif)
         options |= {"icc_profile": _profile_for(image, picture), "exif": exif}
     _write(path, image, file_format, **options)
 
@@ -445,29 +443,48 @@ def _cmyk_to_rgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
 
 
 def _exif_bytes(picture: Image.Image) -> bytes | None:
+    if picture.format != "TIFF" and "exif" in picture.info:
+        return bytes(picture.info["exif"])
     # Damaged metadata must not cost the user the picture.
     try:
+        # A TIFF's are among those that say where its pixels lie; a PNG's may be a text in it.
         exif = picture.getexif()
-        tags = set(exif) - {274}  # orientation
-        if picture.format == "TIFF":
-            tags &= set(_TIFF_DESCRIPTION_TAGS)
-        return _with_tags(exif, tags) if tags else None
+        kept = Image.Exif()
+        kept.endian = exif.endian
+        for tag, value in _descriptions(exif).items():
+            kept[tag] = value
+        return kept.tobytes() if kept else None
     except Exception:
         return None
 
 
-def _descriptions(exif: bytes) -> bytes:
-    # The others would take the place of what says where the pixels lie.
-    found = Image.Exif()
-    found.load(exif)
-    return _with_tags(found, set(found) & set(_TIFF_DESCRIPTION_TAGS))
+def _exif_for(image: Image.Image, file_format: str, data: bytes | None) -> bytes | dict[int, Any]:
+    # Damaged metadata must not cost the user the picture.
+    try:
+        exif = of_upright(data or b"", image.width, image.height)
+        if file_format != "TIFF":
+            return exif if file_format != "JPEG" or len(exif) <= _LARGEST_EXIF_OF_JPEG else b""
+        found = Image.Exif()
+        found.load(exif)
+        return _descriptions(found)
+    except Exception:
+        return b""
 
 
-def _with_tags(exif: Image.Exif, tags: Iterable[int]) -> bytes:
-    kept = Image.Exif()
-    for tag in tags:
-        kept[tag] = exif.get_ifd(tag) if tag in (34665, 34853) else exif[tag]
-    return kept.tobytes()
+def _descriptions(exif: Image.Exif) -> dict[int, Any]:
+    """Return the tags that a TIFF may have beside those that say where its pixels lie."""
+    found: dict[int, Any] = {}
+    for tag in set(exif) & set(_TIFF_DESCRIPTION_TAGS):
+        if tag in (34665, 34853):
+            value = dict(exif.get_ifd(tag))
+            if 40965 in value:  # the interoperability directory
+                value[40965] = exif.get_ifd(40965)
+            found[tag] = value
+        else:
+            # Pillow reads each byte as a character, but would write none beyond ASCII.
+            text = exif[tag]
+            found[tag] = text.encode("latin-1") if isinstance(text, str) else text
+    return found
 
 
 def _dpi(picture: Image.Image) -> tuple[float, float] | None:
