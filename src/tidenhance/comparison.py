@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -330,8 +331,8 @@ def _validation_scores(path: Path) -> Scores | None:
 
 
 def _root(config: Mapping[str, Any], scores: Scores) -> str | None:
-    # It may have been moved since.
-    if scores.root is not None and Path(scores.root).exists():
+    # It may have been moved since. `Path.exists` raises where one may not look.
+    if scores.root is not None and os.path.exists(scores.root):  # noqa: PTH110
         return scores.root
     data = config.get("data")
     return data.get("root") if isinstance(data, dict) else None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 PREFIX = b"Exif\0\0"
-ORIENTATION, EXIF_IFD = 274, 34665
-WIDTHS, HEIGHTS = (256, 40962), (257, 40963)  # of the picture, in the first and in the Exif IFD
+ORIENTATION, EXIF_IFD, INTEROPERABILITY_IFD = 274, 34665, 40965
+# In the first directory, in Exif's, and in that of interoperability.
+WIDTHS, HEIGHTS = (256, 40962, 4097), (257, 40963, 4098)
 THUMBNAIL, THUMBNAIL_BYTES = 513, 514
 _ENTRY = 12  # bytes
 _SHORT, _LONG = 3, 4
@@ -31,18 +33,22 @@ def of_upright(exif: bytes, width: int, height: int) -> bytes:
     Raises:
         ValueError: it is damaged.
     """
+    while exif.startswith(PREFIX):
+        exif = exif.removeprefix(PREFIX)
     try:
-        block = _Block.of(exif.removeprefix(PREFIX))
+        block = _Block.of(exif)
         first = block.number("I", 4)
         while found := block.find(first, ORIENTATION):
             block.remove(first, found)
         count = block.number("H", first)
-        block.drop_thumbnail(first + 2 + _ENTRY * count)
-        pointer = block.find(first, EXIF_IFD)
-        for directory in [first, *([block.number("I", pointer + 8)] if pointer else [])]:
-            for tags, side in ((WIDTHS, width), (HEIGHTS, height)):
-                for tag in tags:
-                    block.state(directory, tag, side)
+        # What is damaged further on must not cost the rest.
+        with suppress(struct.error):
+            block.drop_thumbnail(first + 2 + _ENTRY * count)
+        with suppress(struct.error):
+            for directory in block.directories(first):
+                for tags, side in ((WIDTHS, width), (HEIGHTS, height)):
+                    for tag in tags:
+                        block.state(directory, tag, side)
         return PREFIX + block.data if count else b""
     except (KeyError, struct.error) as error:
         raise ValueError("damaged EXIF") from error
@@ -70,6 +76,16 @@ class _Block:
         places = self.entries(directory)
         return next((place for place in places if self.number("H", place) == tag), None)
 
+    def directories(self, first: int) -> Iterator[int]:
+        """Yield where the first directory is, Exif's within it, and interoperability's in that."""
+        yield first
+        for tag in (EXIF_IFD, INTEROPERABILITY_IFD):
+            pointer = self.find(first, tag)
+            if pointer is None:
+                return
+            first = self.number("I", pointer + 8)
+            yield first
+
     def remove(self, directory: int, place: int) -> None:
         """Move into an entry's place what follows it: other entries and the next's offset."""
         count = self.number("H", directory)
@@ -84,10 +100,8 @@ class _Block:
             return
         places = [self.find(directory, tag) for tag in (THUMBNAIL, THUMBNAIL_BYTES)]
         start, size = (self.number("I", place + 8) if place else 0 for place in places)
-        # As a rule it is the last thing in the block.
-        if directory < start and start + size >= len(self.data):
-            del self.data[start:]
-        elif 0 < start <= start + size <= len(self.data):
+        # Only what is a JPEG: a wrong offset would cost others' bytes.
+        if self.data[start : start + 2] == b"\xff\xd8" and start + size <= len(self.data):
             self.data[start : start + size] = bytes(size)
 
     def state(self, directory: int, tag: int, value: int) -> None:

@@ -81,7 +81,8 @@ class Picture:
         alpha: uint8 (H, W), 0 transparent to 255 opaque; None without transparency.
         grey: the file holds no colour.
         icc_profile: the colour profile that `pixels` are in; None stands for sRGB.
-        exif: as it was in the file: orientation, thumbnail and size are those of before.
+        exif: as it was in the file, of a TIFF what is no layout: orientation, thumbnail and size
+            are those of before.
         dpi: pixels per inch, horizontally and vertically.
     """
 
@@ -385,15 +386,16 @@ def _has_deep_channels(picture: Image.Image) -> bool:
 def _decode(opened: Image.Image) -> Picture:
     # Before `load`, which forgets it, as does `getexif` of a PNG.
     tiles = opened.tile  # type: ignore[attr-defined]
-    # Before `load` too, which turns a TIFF and forgets how it lay.
+    # Before `load` too, which turns a TIFF, forgets how it lay, and closes it.
     dpi = _dpi(opened)
+    exif = _exif_bytes(opened) if opened.format == "TIFF" else None
     scale = {"L;2": 85, "L;4": 17}.get(str(tiles[0].args)) if tiles else None
     opened.load()
     if scale and "transparency" in opened.info:
         # Pillow scales the pixels, but not the value that is transparent.
         opened.info["transparency"] *= scale
     icc_profile = opened.info.get("icc_profile")
-    exif = _exif_bytes(opened)
+    exif = exif or _exif_bytes(opened)
     _turn_upright(opened)
 
     grey = opened.mode in ("1", "L", "LA", "La")
@@ -443,11 +445,13 @@ def _cmyk_to_rgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
 
 
 def _exif_bytes(picture: Image.Image) -> bytes | None:
-    if picture.format != "TIFF" and "exif" in picture.info:
-        return bytes(picture.info["exif"])
     # Damaged metadata must not cost the user the picture.
     try:
-        # A TIFF's are among those that say where its pixels lie; a PNG's may be a text in it.
+        if picture.format != "TIFF":
+            # In a PNG it may be a text of hexadecimal digits, after three lines of others.
+            digits = picture.info.get("Raw profile type exif", "").split("\n")[3:]
+            found = picture.info.get("exif") or bytes.fromhex("".join(digits))
+            return found if isinstance(found, bytes) else None
         exif = picture.getexif()
         kept = Image.Exif()
         kept.endian = exif.endian
@@ -476,15 +480,31 @@ def _descriptions(exif: Image.Exif) -> dict[int, Any]:
     found: dict[int, Any] = {}
     for tag in set(exif) & set(_TIFF_DESCRIPTION_TAGS):
         if tag in (34665, 34853):
-            value = dict(exif.get_ifd(tag))
+            value = {key: _as_read(one) for key, one in exif.get_ifd(tag).items()}
             if 40965 in value:  # the interoperability directory
                 value[40965] = exif.get_ifd(40965)
-            found[tag] = value
         else:
-            # Pillow reads each byte as a character, but would write none beyond ASCII.
-            text = exif[tag]
-            found[tag] = text.encode("latin-1") if isinstance(text, str) else text
+            value = _as_read(exif[tag])
+        # What Pillow reads it cannot always write.
+        with suppress(Exception):
+            alone = Image.Exif()
+            alone[tag] = value
+            alone.tobytes()
+            found[tag] = value
     return found
+
+
+class _Text(str):
+    """A text that Pillow writes as it reads it, a byte a character: it would write ASCII only."""
+
+    __slots__ = ()
+
+    def encode(self, *_: str) -> bytes:
+        return super().encode("latin-1")
+
+
+def _as_read(value: Any) -> Any:
+    return _Text(value) if isinstance(value, str) else value
 
 
 def _dpi(picture: Image.Image) -> tuple[float, float] | None:
