@@ -55,7 +55,7 @@ def jit_compile(xla: Literal["auto", "on", "off"], kind: Kind) -> bool | Literal
 
 
 def use(requested: Requested) -> Used:
-    """Make TensorFlow use a device, the first GPU at most, with memory taken as it is needed.
+    """Make TensorFlow use a device, of GPUs the first, memory as it is needed, and return it.
 
     After TensorFlow's first computation nothing changes: it is the device that that was on.
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
+from PIL.ExifTags import IFD, Base
+
 PREFIX = b"Exif\0\0"
-ORIENTATION, EXIF_IFD, INTEROPERABILITY_IFD = 274, 34665, 40965
 # In the first directory, in Exif's, and in that of interoperability.
-WIDTHS, HEIGHTS = (256, 40962, 4097), (257, 40963, 4098)
-THUMBNAIL, THUMBNAIL_BYTES = 513, 514
+WIDTHS = (Base.ImageWidth, Base.ExifImageWidth, Base.RelatedImageWidth)
+HEIGHTS = (Base.ImageLength, Base.ExifImageHeight, Base.RelatedImageLength)
 _ENTRY = 12  # bytes
 _SHORT, _LONG = 3, 4
 
@@ -38,7 +39,7 @@ def of_upright(exif: bytes, width: int, height: int) -> bytes:
     try:
         block = _Block.of(exif)
         first = block.number("I", 4)
-        while found := block.find(first, ORIENTATION):
+        while found := block.find(first, Base.Orientation):
             block.remove(first, found)
         count = block.number("H", first)
         # What is damaged further on must not cost the rest.
@@ -79,7 +80,7 @@ class _Block:
     def directories(self, first: int) -> Iterator[int]:
         """Yield where the first directory is, Exif's within it, and interoperability's in that."""
         yield first
-        for tag in (EXIF_IFD, INTEROPERABILITY_IFD):
+        for tag in (IFD.Exif, IFD.Interop):
             pointer = self.find(first, tag)
             if pointer is None:
                 return
@@ -98,7 +99,8 @@ class _Block:
         struct.pack_into(self.order + "I", self.data, pointer, 0)
         if not directory:
             return
-        places = [self.find(directory, tag) for tag in (THUMBNAIL, THUMBNAIL_BYTES)]
+        tags = (Base.JpegIFOffset, Base.JpegIFByteCount)
+        places = [self.find(directory, tag) for tag in tags]
         start, size = (self.number("I", place + 8) if place else 0 for place in places)
         # Only what is a JPEG: a wrong offset would cost others' bytes.
         if self.data[start : start + 2] == b"\xff\xd8" and start + size <= len(self.data):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, _imaging
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError, _imaging
 
 from tidenhance.errors import ImageError, WriteError, printable
 from tidenhance.exif import of_upright
@@ -388,14 +388,15 @@ def _decode(opened: Image.Image) -> Picture:
     tiles = opened.tile  # type: ignore[attr-defined]
     # Before `load` too, which turns a TIFF, forgets how it lay, and closes it.
     dpi = _dpi(opened)
-    exif = _exif_bytes(opened) if opened.format == "TIFF" else None
+    exif = _exif_of_tiff(opened) if opened.format == "TIFF" else None
     scale = {"L;2": 85, "L;4": 17}.get(str(tiles[0].args)) if tiles else None
     opened.load()
     if scale and "transparency" in opened.info:
         # Pillow scales the pixels, but not the value that is transparent.
         opened.info["transparency"] *= scale
     icc_profile = opened.info.get("icc_profile")
-    exif = exif or _exif_bytes(opened)
+    if opened.format != "TIFF":
+        exif = _stored_exif(opened)
     _turn_upright(opened)
 
     grey = opened.mode in ("1", "L", "LA", "La")
@@ -444,14 +445,20 @@ def _cmyk_to_rgb(image: Image.Image, icc_profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _exif_bytes(picture: Image.Image) -> bytes | None:
+def _stored_exif(picture: Image.Image) -> bytes | None:
+    # In a PNG it may be a text of hexadecimal digits, after three lines of others.
+    digits = picture.info.get("Raw profile type exif", "").split("\n")[3:]
     # Damaged metadata must not cost the user the picture.
     try:
-        if picture.format != "TIFF":
-            # In a PNG it may be a text of hexadecimal digits, after three lines of others.
-            digits = picture.info.get("Raw profile type exif", "").split("\n")[3:]
-            found = picture.info.get("exif") or bytes.fromhex("".join(digits))
-            return found if isinstance(found, bytes) else None
+        found = picture.info.get("exif") or bytes.fromhex("".join(digits))
+    except ValueError:
+        return None
+    return found if isinstance(found, bytes) else None
+
+
+def _exif_of_tiff(picture: Image.Image) -> bytes | None:
+    # Damaged metadata must not cost the user the picture.
+    try:
         exif = picture.getexif()
         kept = Image.Exif()
         kept.endian = exif.endian
@@ -479,10 +486,10 @@ def _descriptions(exif: Image.Exif) -> dict[int, Any]:
     """Return the tags that a TIFF may have beside those that say where its pixels lie."""
     found: dict[int, Any] = {}
     for tag in set(exif) & set(_TIFF_DESCRIPTION_TAGS):
-        if tag in (34665, 34853):
+        if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
             value = {key: _as_read(one) for key, one in exif.get_ifd(tag).items()}
-            if 40965 in value:  # the interoperability directory
-                value[40965] = exif.get_ifd(40965)
+            if ExifTags.IFD.Interop in value:
+                value[ExifTags.IFD.Interop] = exif.get_ifd(ExifTags.IFD.Interop)
         else:
             value = _as_read(exif[tag])
         # What Pillow reads it cannot always write.

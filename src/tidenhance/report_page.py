@@ -248,7 +248,7 @@ def _panels(compared: Sequence[Run]) -> dict[tuple[str, str], list[int]]:
 def _nothing(key: str, drawn: Sequence[Run]) -> list[float]:
     """Return what doing nothing has in a panel, a value for each set of validation pairs.
 
-    None where one of them lacks it.
+    Empty where one of them lacks it.
     """
     name = str(drawn[0].setting("loss", "name")) if key == "loss" else key
     # A loss falls.

@@ -9,7 +9,7 @@ import logging
 import os
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -106,7 +106,8 @@ def resume(run: Path, config: Config) -> Path:
         logger.info("run: %s", run)
         logger.info("device: %s", used.name)
         found = checkpoints.newest(run)
-        resolved = _resolved(config, run.parent, run)
+        begun_with = before.training.initial_weights or ()
+        resolved = _resolved(config, run.parent, run, begun_with)
         resolved = resolved.model_copy(update={"provenance": before.provenance})
         if found is None:
             resuming.check_unchanged(before.model_dump(mode="json"), resolved)
@@ -227,12 +228,14 @@ def _log_fresh(layers: list[str]) -> None:
         logger.info("not among the initial weights, and fresh: %s", ", ".join(layers))
 
 
-def _resolved(config: Config, folder: Path, resumed: Path | None = None) -> Config:
+def _resolved(
+    config: Config, folder: Path, resumed: Path | None = None, begun_with: Collection[str] = ()
+) -> Config:
     """Return the config such that the run can be evaluated, and gone on with, from any folder.
 
-    Names in it mean what they meant when the run that is gone on with was started.
+    Names in it mean what they meant when the run that is gone on with was started; of those that
+    its initial weights were begun with nothing is looked up.
     """
-    begun = None if resumed is None else runs.read_config(resumed).training.initial_weights
     root = config.data.options.get("root")
     data = config.data
     if root is not None:
@@ -244,7 +247,7 @@ def _resolved(config: Config, folder: Path, resumed: Path | None = None) -> Conf
         training = training.model_copy(update={"synthesis": synthesis})
     if training.initial_weights is not None:
         found = [
-            name if name in (begun or ()) else _absolute(name, folder, resumed)
+            name if name in begun_with else _absolute(name, folder, resumed)
             for name in training.initial_weights
         ]
         training = training.model_copy(update={"initial_weights": found})
