@@ -80,9 +80,7 @@ def timed_command(command: list[str]) -> tuple[float, int]:
 def slope(sizes: list[float], values: list[float]) -> float:
     """Return the exponent b of values = a * sizes^b, by least squares of the logarithms."""
     x, y = ([math.log(v) for v in some] for some in (sizes, values))
-    mean_x, mean_y = statistics.mean(x), statistics.mean(y)
-    above = sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True))
-    return above / sum((a - mean_x) ** 2 for a in x)
+    return statistics.linear_regression(x, y).slope
 
 
 class Table:

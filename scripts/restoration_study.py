@@ -589,7 +589,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     photographs.add_argument("--kodak", type=Path, required=True, help="kodim01.png and others")
     photographs.add_argument("--out", type=Path, default=Path("photographs"), help="a new folder")
-    compared = commands.add_parser("article", help="compare networks on the article's pairs")
+    study = argparse.ArgumentParser(add_help=False)
+    study.add_argument("--data", type=Path, required=True, help="the synthesised set")
+    study.add_argument("--out", type=Path, default=OUT, help="a folder for all that it makes")
+    compared = commands.add_parser(
+        "article", parents=[study], help="compare networks on the article's pairs"
+    )
     compared.add_argument("configs", nargs="+", metavar="CONFIG", help="a config's name or file")
     compared.add_argument("--minutes", type=float, default=30.0, help="of training, each")
     compared.add_argument(
@@ -599,9 +604,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="KEY=VALUE",
         help="changes the recipe of all, but not epochs and batch size; OUT is for one recipe",
     )
-    compared.add_argument("--data", type=Path, required=True, help="the synthesised set")
-    compared.add_argument("--out", type=Path, default=OUT, help="a folder for all that it makes")
-    found = commands.add_parser("findings", help="train the article's networks alike")
+    found = commands.add_parser(
+        "findings", parents=[study], help="train the article's networks alike"
+    )
     found.add_argument(
         "networks",
         nargs="*",
@@ -609,12 +614,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="NETWORK",
         help="as its config is named; all five if none is given",
     )
-    found.add_argument("--data", type=Path, required=True, help="the synthesised set")
-    found.add_argument("--out", type=Path, default=OUT, help="a folder for all that it makes")
-    scored = commands.add_parser("open", help="score a model on all levels and pristine pictures")
+    scored = commands.add_parser(
+        "open", parents=[study], help="score a model on all levels and pristine pictures"
+    )
     scored.add_argument("model", nargs="?", default=runs.DEFAULT_MODEL, help="a model or a run")
-    scored.add_argument("--data", type=Path, required=True, help="the synthesised set")
-    scored.add_argument("--out", type=Path, default=OUT, help="a folder for all that it makes")
     scored.add_argument("--runs", type=Path, default=runs.FOLDER, help="the folder of all runs")
     given = parser.parse_args(arguments)
     if given.command == "photographs":

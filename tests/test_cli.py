@@ -23,7 +23,7 @@ import yaml
 from PIL import Image
 
 import tidenhance
-from tidenhance import cli, config, evaluation, report, runs, tables
+from tidenhance import cli, config, evaluation, images, report, runs, tables
 from tidenhance.data import distortions
 from tidenhance.errors import TidenhanceError
 
@@ -881,3 +881,7 @@ def test_a_model_that_comes_with_the_tool_is_taken_by_name(tool, tmp_path):
     assert ended.code == 2
     [copy] = Path("runs/models").iterdir()
     assert f"tidenhance eval {copy}" in ended.err
+
+
+def test_the_most_pixels_that_can_be_asked_for_are_those_that_can_be_read():
+    assert cli.MAX_PIXELS == images.MAX_PIXELS

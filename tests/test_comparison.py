@@ -48,6 +48,10 @@ def test_runs_are_called_by_config_by_folder_or_by_path(soft_copy: Path, bright_
     config = third / "config.yaml"
     config.write_text(config.read_text().replace("config: soft", "config: other"))
     assert labels(soft_copy, third) == ["soft", "other"]
+    one, two = (
+        Path(shutil.copytree(bright_copy, bright_copy.parent / name)) for name in ("soft", "z")
+    )
+    assert labels(soft_copy, one, two) == [str(soft_copy), str(one), "z"]
 
 
 def test_commands_work_as_they_are_printed() -> None:

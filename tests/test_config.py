@@ -724,6 +724,10 @@ def test_a_root_that_need_not_be_given_is_not_taken_from_the_variable(tmp_path):
             "later_patch_sizes.0.epoch: expected at most training.epochs, 50. Received: 99.",
         ),
         (
+            "training.later_patch_sizes=[5, {epoch: 99, patch_size: 64}]",
+            "later_patch_sizes.1.epoch: expected at most training.epochs, 50. Received: 99.",
+        ),
+        (
             "training.later_patch_sizes=[{epoch: 9, patch_size: 64}, {epoch: 9, patch_size: 96}]",
             "expected epochs in order, each once. Received: [9, 9].",
         ),

@@ -204,7 +204,7 @@ def test_a_folder_stands_for_its_pictures(tmp_path):
     given = [tmp_path / "c_enhanced.png", tmp_path, tmp_path / "deeper" / ".." / "a.jpg"]
     found = find_pictures(given)
     assert [p.name for p in found] == ["c_enhanced.png", "a.jpg", "b.PNG"]
-    assert left_out(given) == [tmp_path / "deeper", tmp_path / "notes.txt"]
+    assert left_out([*given, tmp_path]) == [tmp_path / "deeper", tmp_path / "notes.txt"]
     assert left_out([tmp_path / "notes.txt", tmp_path / "deeper"]) == []
 
 
@@ -223,6 +223,7 @@ def test_missing_inputs_are_listed_with_the_nearest_name(tmp_path):
 def test_one_file_may_name_its_result(tmp_path):
     source = save(tmp_path / "a.png")
     assert plan([source], tmp_path / "new.tif") == [(source, tmp_path / "new.tif")]
+    assert plan([source, source], tmp_path / "new.tif") == [(source, tmp_path / "new.tif")]
     assert plan([source], tmp_path / "new") == [(source, tmp_path / "new" / "a_enhanced.png")]
     (tmp_path / "folder.png").mkdir()
     expected = tmp_path / "folder.png" / "a_enhanced.png"
@@ -236,6 +237,12 @@ def test_unfit_results_are_an_error(tmp_path):
         UserInputError, match=r"x\.png: expected a folder for the results of several"
     ):
         plan([first, second], tmp_path / "x.png")
+    (tmp_path / "inside").mkdir()
+    save(tmp_path / "inside" / "c.png")
+    with pytest.raises(
+        UserInputError, match=r"x\.png: expected a folder for the results of several"
+    ):
+        plan([tmp_path / "inside"], tmp_path / "x.png")
     with pytest.raises(UserInputError, match="file: expected a folder"):
         plan([first], tmp_path / "file")
     with pytest.raises(UserInputError, match=r"x\.gif: expected .*\.bmp.* Received: \.gif"):

@@ -39,7 +39,8 @@ def test_the_bar_is_gone_after_an_error() -> None:
     console = Console(file=stream, force_terminal=True, width=120)
     with pytest.raises(ValueError, match="x"), epoch_log.bar(console, 2, 2):
         raise ValueError("x")
-    assert stream.getvalue().endswith("\x1b[2K") or "\x1b[?25h" in stream.getvalue()
+    assert stream.getvalue().endswith("\x1b[2K")
+    assert "\x1b[?25h" in stream.getvalue()
 
 
 def test_figures_have_the_digits_that_they_are_read_with() -> None:

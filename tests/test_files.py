@@ -192,6 +192,31 @@ def test_a_failure_while_it_is_filled_keeps_the_old_folder(tmp_path, error):
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
+def test_a_folder_that_a_link_leads_to_is_replaced(tmp_path):
+    fill(tmp_path / "a", "old")
+    (tmp_path / "link").symlink_to("a")
+    fill(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert content(tmp_path / "a") == {"a.txt": "new"}
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "link"}
+
+
+def test_an_interruption_between_the_renames_keeps_the_old_folder(tmp_path, monkeypatch):
+    fill(tmp_path / "a", "old")
+    real = Path.rename
+
+    def rename(path, target):
+        if target == tmp_path / "a" and content(path) == {"a.txt": "new"}:
+            raise KeyboardInterrupt
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        fill(tmp_path / "a", "new")
+    assert content(tmp_path / "a") == {"a.txt": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
 @pytest.mark.parametrize("failing", ["the new", "the old"])
 def test_a_folder_that_cannot_be_renamed_keeps_the_old_one(tmp_path, monkeypatch, failing):
     fill(tmp_path / "a", "old")

@@ -571,6 +571,17 @@ def test_truncated_pictures_are_an_error(tmp_path, ending):
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("dpi", [None, (300, 300)])
+def test_a_damaged_byte_of_a_pngs_pixels_is_an_error(tmp_path: Path, dpi) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(noise(64, 64, 3)).save(path, **({"dpi": dpi} if dpi else {}))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"x\.png: "):
+        read_picture(path)
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_damaged_bytes_give_a_picture_or_one_error(tmp_path, ending):
     path = tmp_path / f"x{ending}"

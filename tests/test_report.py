@@ -47,7 +47,8 @@ def test_csv_has_a_row_a_method_with_the_scores_as_they_are(
     text = (tmp_path / "out.md").read_text()
     assert "| difference in PSNR to soft (95 % interval) |" in text
     assert f"({shown}) |" in next(line for line in text.splitlines() if "| bright |" in line)
-    assert rows[3]["parameters"] == ""
+    assert rows[3]["parameters"] == rows[3]["device"] == ""
+    assert rows[2]["device"] == written["device"] != ""
 
 
 def test_markdown_has_every_table(soft_run: Path, bright_run: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from tidenhance.errors import DataError, RunError
@@ -67,6 +68,19 @@ def test_without_the_data_there_are_no_pictures(
     assert "Name its folder: --data ROOT" in pages_text(page)
     with pytest.raises(DataError, match="also-gone"):
         html(soft_copy, root="also-gone")
+
+
+@pytest.mark.parametrize("section", ["", "null", "tid2013", "[1]"])
+def test_without_a_section_on_data_there_are_no_pictures(
+    soft_copy: Path, html: Callable[..., str], pages_text: Callable[[str], str], section: str
+) -> None:
+    config = soft_copy / "config.yaml"
+    text = yaml.safe_load(config.read_text())
+    del text["data"]
+    config.write_text(yaml.safe_dump(text) + (f"data: {section}\n" if section else ""))
+    page = html(soft_copy)
+    assert "config.yaml: data: expected keys and values." in pages_text(page)
+    assert "data:image" not in page
 
 
 def test_the_pictures_are_of_the_data_that_was_evaluated(

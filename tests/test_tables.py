@@ -107,6 +107,15 @@ def test_runs(capsys):
     assert "state.json: damaged: it is empty." in found
 
 
+def test_names_in_others_runs_do_not_reach_the_terminal_raw(capsys):
+    name = "a\x1b[31m\nb"
+    tables.print_runs([Summary(Path(name), "damaged", config=name, problem=f"{name}: damaged.")])
+    out = capsys.readouterr().out
+    assert out.count(r"a\x1b[31m\nb") == 2
+    assert "\x1b[31m" not in out
+    assert out.endswith("a\\x1b[31m\nb: damaged.\n")
+
+
 def test_the_check_of_a_folder(capsys):
     tables.print_check(
         {

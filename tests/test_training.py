@@ -737,6 +737,22 @@ def test_a_run_goes_on_only_with_its_own_config_and_pairs(
     assert runs.summaries(run.parent)[0].state == "finished"
 
 
+def test_a_run_goes_on_with_pictures_elsewhere_only_if_they_are_the_same(
+    load, tmp_path: Path, small_tree: Path
+) -> None:
+    run = train(load(), "small", tmp_path / "runs")
+    moved = Path(shutil.copytree(small_tree, tmp_path / "moved"))
+    resume(run, load(f"data.root={moved}"))
+    assert runs.read_config(run).data.options["root"] == str(moved)
+    others = Path(shutil.copytree(small_tree, tmp_path / "others"))
+    (others / "distorted_images" / "i03_01_5.bmp").write_bytes(
+        (others / "distorted_images" / "i03_05_5.bmp").read_bytes()
+    )
+    with pytest.raises(DataError, match="the pictures are no longer those"):
+        resume(run, load(f"data.root={others}"))
+    assert runs.read_config(run).data.options["root"] == str(moved)
+
+
 def test_a_run_that_another_process_trains_is_refused(load, tmp_path: Path) -> None:
     run = train(load(), "small", tmp_path / "runs")
     with runs.locked(run), pytest.raises(RunError, match="another process"):

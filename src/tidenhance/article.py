@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from tidenhance.config import Augmentation, Config, Optimizer
-from tidenhance.data import check
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import Split
 
@@ -62,7 +61,7 @@ def figures(
     found = _FIGURES.get(tuple(config.network.options["channels"]))
     if found is None:
         return None
-    archive = check.IDENTITY_MSE["val"]
+    archive = tid2013.IDENTITY_MSE["val"]
     here = f"{identity_mse:.5f}"
     other = f"; the pairs here are not the archive's: doing nothing gives {here}, there {archive}"
     return {"figures": found, "note": NOTE + (other if here != f"{archive:.5f}" else "")}

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from tidenhance import runs, schedules, weights
 from tidenhance.errors import RunError, TidenhanceError
 from tidenhance.files import new_folder, remove_folder, reserve, sha256
-from tidenhance.fused_adam import averaged, keeps_averages
+from tidenhance.moving_averages import averaged, keeps_averages
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Progress:
     Attributes:
         config: the config, as `Config.model_dump(mode="json")` gives it.
         pairs: SHA-256 of the names of the pairs, in order.
+        pixels: SHA-256 of pixels of the pairs; empty in checkpoints from before that was noted.
         history: a dictionary an epoch, of those that are finished.
         step: steps done of the next epoch.
         seconds: how long they took.
@@ -49,6 +50,7 @@ class Progress:
 
     config: dict[str, Any]
     pairs: str
+    pixels: str = ""
     history: list[dict[str, int | float]] = field(default_factory=list)
     step: int = 0
     seconds: float = 0.0

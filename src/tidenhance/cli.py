@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import io
 import json
@@ -13,10 +14,9 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 
@@ -45,31 +45,15 @@ data_app = typer.Typer(
 app.add_typer(data_app, name="data")
 
 
-class SplitName(StrEnum):
-    """The splits of a data set."""
+# Not from the modules that have them too, which take long to import.
+SplitName = Literal["val", "test", "train"]
+ReportFormat = Literal["html", "markdown", "csv"]
+ExportFormat = Literal["onnx", "saved_model", "litert"]
 
-    VAL = "val"
-    TEST = "test"
-    TRAIN = "train"
+# That of `images`.
+MAX_PIXELS = 178_956_970
 
-
-class ReportFormat(StrEnum):
-    """What a report is written as."""
-
-    HTML = "html"
-    MARKDOWN = "markdown"
-    CSV = "csv"
-
-
-class ExportFormat(StrEnum):
-    """What a network is written as."""
-
-    ONNX = "onnx"
-    SAVED_MODEL = "saved_model"
-    LITERT = "litert"
-
-
-ENDINGS = {ReportFormat.HTML: ".html", ReportFormat.MARKDOWN: ".md", ReportFormat.CSV: ".csv"}
+ENDINGS: dict[ReportFormat, str] = {"html": ".html", "markdown": ".md", "csv": ".csv"}
 
 ConfigOption = Annotated[
     str, typer.Option("--config", help="A YAML file, or the name of a shipped config.")
@@ -218,7 +202,7 @@ def evaluate(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="RUN", help="Runs; the newest if none is given.")
     ] = None,
-    split: Annotated[SplitName, typer.Option(help="Which pairs.")] = SplitName.VAL,
+    split: Annotated[SplitName, typer.Option(help="Which pairs.")] = "val",
     levels: Annotated[
         str | None, typer.Option(help="Levels, as in 1-5; the run's data.levels if not given.")
     ] = None,
@@ -251,7 +235,7 @@ def evaluate(
         # Rather than after minutes of computing.
         scores.check_comparable(
             {
-                label: evaluation.measured_on(path, split.value, root=data, levels=chosen)
+                label: evaluation.measured_on(path, split, root=data, levels=chosen)
                 for label, path in called.items()
             }
         )
@@ -260,7 +244,7 @@ def evaluate(
         with _progress(f"evaluating {path.name}") as progress:
             results[label] = evaluation.evaluate(
                 path,
-                split.value,
+                split,
                 root=data,
                 levels=chosen,
                 baselines=() if results else baselines,
@@ -285,7 +269,7 @@ def evaluate(
     tables.print_scores(results)
     for path in paths:
         for ending in ("json", "csv"):
-            typer.echo(f"written: {path / scores_name(split.value, ending, chosen)}")
+            typer.echo(f"written: {path / scores_name(split, ending, chosen)}")
 
 
 @app.command()
@@ -311,7 +295,9 @@ def enhance(
     tile: Annotated[
         int, typer.Option(min=64, help="The side of the tiles of larger pictures.")
     ] = 512,
-    max_pixels: Annotated[int, typer.Option(min=1, help="The largest picture.")] = 178_956_970,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, max=MAX_PIXELS, help="Refuse pictures of more pixels.")
+    ] = MAX_PIXELS,
     runs: RunsOption = RUNS,
     *,
     force: Annotated[bool, typer.Option("--force", help="Replace earlier results.")] = False,
@@ -358,9 +344,7 @@ def export(
     name: Annotated[
         str | None, typer.Argument(metavar="RUN", help="A run; the newest if none is given.")
     ] = None,
-    file_format: Annotated[
-        ExportFormat, typer.Option("--format", help="What to write.")
-    ] = ExportFormat.ONNX,
+    file_format: Annotated[ExportFormat, typer.Option("--format", help="What to write.")] = "onnx",
     out: Annotated[
         Path | None,
         _out_option("The file, or SavedModel's folder; in the run else."),
@@ -375,7 +359,7 @@ def export(
     from tidenhance import export as exporting
 
     with _native_messages_hidden():
-        written = exporting.export(run, file_format.value, out, force=force)
+        written = exporting.export(run, file_format, out, force=force)
     typer.echo(printable(written))
 
 
@@ -390,7 +374,7 @@ def report(
         ReportFormat | None,
         typer.Option("--format", help="What the file is; by its ending, or else HTML."),
     ] = None,
-    split: Annotated[SplitName, typer.Option(help="Which scores.")] = SplitName.VAL,
+    split: Annotated[SplitName, typer.Option(help="Which scores.")] = "val",
     levels: Annotated[
         str | None, typer.Option(help="Levels, as in 1-5; the run's data.levels if not given.")
     ] = None,
@@ -403,7 +387,7 @@ def report(
     from tidenhance import report as reports
     from tidenhance.data.datasets import tid2013
 
-    path = out or Path("report").with_suffix(ENDINGS[file_format or ReportFormat.HTML])
+    path = out or Path("report").with_suffix(ENDINGS[file_format or "html"])
     by_ending = {ending: one for one, ending in ENDINGS.items()}
     chosen = by_ending.get(path.suffix.lower())
     if chosen is None or file_format not in (chosen, None):
@@ -416,8 +400,8 @@ def report(
     reports.write(
         [_run(name, runs) for name in names],
         path,
-        file_format=chosen.value,
-        split=split.value,
+        file_format=chosen,
+        split=split,
         levels=None if levels is None else _numbers(levels, tid2013.LEVELS, "--levels"),
         root=data,
     )
@@ -476,21 +460,8 @@ def list_runs(runs: RunsOption = RUNS, *, as_json: JsonOption = False) -> None:
     _check_is_there(runs)
     found = summaries(runs)
     if as_json:
-        _print_json(
-            [
-                {
-                    "run": str(run.path),
-                    "state": run.state,
-                    "config": run.config,
-                    "epochs": run.epochs,
-                    "planned_epochs": run.planned_epochs,
-                    "best_val_loss": run.best_val_loss,
-                    "scores": run.scores,
-                    "problem": run.problem,
-                }
-                for run in found
-            ]
-        )
+        rows = [dataclasses.asdict(run) for run in found]
+        _print_json([{"run": str(row.pop("path")), **row} for row in rows])
         return
     if not found:
         typer.echo(f"No runs under {runs}/.")

@@ -298,7 +298,9 @@ def _labels(configs: Mapping[Path, dict[str, Any]]) -> dict[Path, str]:
     for path in configs:
         folder = folders[path] if same_folder[folders[path]] == 1 else str(path)
         found[path] = names[path] if counts[names[path]] == 1 else folder
-    return found
+    # A folder may be called as another run's config is.
+    counts = Counter(found.values())
+    return {path: label if counts[label] == 1 else str(path) for path, label in found.items()}
 
 
 def _config_name(path: Path, config: dict[str, Any]) -> str:

@@ -191,7 +191,11 @@ class Synthesis(Section):
 
 
 class LaterPatchSize(Section):
-    """Another side of the random crops, from the beginning of an epoch on."""
+    """Another side of the random crops, from the beginning of an epoch on: progressive learning.
+
+    Source: Zamir et al., "Restormer: Efficient Transformer for High-Resolution Image Restoration"
+    (2022), section 3.3.
+    """
 
     epoch: Annotated[int, Field(ge=2, le=1_000_000)]
     patch_size: Count
@@ -656,7 +660,9 @@ def _check_together(data: dict[str, Any], report: Report) -> None:
     given = data.get("training")
     training: dict[str, Any] = given if isinstance(given, dict) else {}
     later = training.get("later_patch_sizes")
-    later = [one for one in later if isinstance(one, dict)] if isinstance(later, list) else []
+    later = later if isinstance(later, list) else []
+    # What is no section is told elsewhere; the others keep their places.
+    later = [one if isinstance(one, dict) else {} for one in later]
     sizes: dict[Key, Any] = {
         (section, "patch_size"): number(section, "patch_size")
         for section in ("training", "validation")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import mimetypes
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,11 +16,10 @@ from tidenhance.errors import (
     RunError,
     TidenhanceError,
     UserInputError,
-    WriteError,
     did_you_mean,
     printable,
 )
-from tidenhance.files import make_folder
+from tidenhance.files import check_may_write, make_folder, write_error
 from tidenhance.images import (
     FORMAT_OF_ENDING,
     FORMATS,
@@ -69,11 +67,12 @@ def find_pictures(inputs: Sequence[Path]) -> list[Path]:
 
 
 def left_out(inputs: Sequence[Path]) -> list[Path]:
-    """Return what the folders among the inputs hold beside pictures, sorted by name.
+    """Return what the folders among the inputs hold beside pictures, each once, sorted by name.
 
-    But for hidden files, and what `enhance` itself has made.
+    But for hidden files, and pictures that `enhance` itself has made.
     """
-    found = [inside for path in inputs if path.is_dir() for inside in sorted(path.iterdir())]
+    folders = {_real(path): path for path in inputs if path.is_dir()}
+    found = [inside for path in folders.values() for inside in sorted(path.iterdir())]
     return [path for path in found if not (_is_source(path) or _is_ours_or_hidden(path))]
 
 
@@ -103,7 +102,9 @@ def plan(inputs: Sequence[Path], out: Path | None = None) -> list[tuple[Path, Pa
             result would take the place of an input.
     """
     pictures = find_pictures(inputs)
-    out_is_file = out is not None and _is_result_file(out, inputs)
+    out_is_file = out is not None and _is_result_file(
+        out, is_single=len(pictures) == 1 and not any(path.is_dir() for path in inputs)
+    )
     jobs = [(source, output_path(source, out, out_is_file=out_is_file)) for source in pictures]
 
     sources = {_real(source) for source in pictures}
@@ -187,9 +188,7 @@ def enhance_picture(
         )
     check_writable(target, picture)
     make_folder(target.parent)
-    # Found out now rather than after minutes of computing.
-    if not os.access(target.parent, os.W_OK):
-        raise WriteError(f"{printable(target)}: cannot be written: {os.strerror(errno.EACCES)}.")
+    check_may_write(target.parent)
     pixels = picture.pixels
     if picture.alpha is not None:
         pixels = fill_transparent(pixels, picture.alpha)
@@ -251,16 +250,15 @@ def _is_ours_or_hidden(path: Path) -> bool:
     return path.stem.endswith(SUFFIX) or path.name.startswith(".")
 
 
-def _is_result_file(out: Path, inputs: Sequence[Path]) -> bool:
-    single_file = len(inputs) == 1 and not inputs[0].is_dir()
+def _is_result_file(out: Path, *, is_single: bool) -> bool:
     try:
         is_folder, exists = out.is_dir(), out.exists()
     except OSError as error:
-        raise _write_error(out, error) from error
+        raise write_error(out, error) from error
     if is_folder:
         return False
     if is_picture_name(out):
-        if single_file:
+        if is_single:
             return True
         raise UserInputError(
             f"{printable(out)}: expected a folder for the results of several pictures. "
@@ -283,7 +281,7 @@ def _check_target(source: Path, target: Path, *, force: bool) -> None:
         exists = target.exists()
         is_source = exists and target.samefile(source)
     except OSError as error:
-        raise _write_error(target, error) from error
+        raise write_error(target, error) from error
     problem = ""
     if is_source:
         problem = "the result would overwrite the picture it is made from."
@@ -293,7 +291,3 @@ def _check_target(source: Path, target: Path, *, force: bool) -> None:
         problem = "exists already; --force replaces it."
     if problem:
         raise UserInputError(f"{printable(target)}: {problem}")
-
-
-def _write_error(path: Path, error: OSError) -> WriteError:
-    return WriteError(f"{printable(path)}: cannot be written: {error.strerror or error}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import hashlib
 import os
@@ -32,8 +31,9 @@ from tidenhance import (
 from tidenhance import config as config_module
 from tidenhance.data import pairs
 from tidenhance.data.pairs import Pair, Split
-from tidenhance.errors import ConfigError, DataError, RunError, WriteError, printable
-from tidenhance.files import make_folder, write_text
+from tidenhance.errors import ConfigError, DataError, RunError, printable
+from tidenhance.files import check_may_write, make_folder, write_text
+from tidenhance.images import Pixels
 from tidenhance.progress import Progress, ignore
 
 CONVENTIONS = {
@@ -45,7 +45,6 @@ CONVENTIONS = {
     "interval": "95 % of Student's t over the references' gains",
 }
 
-Pixels = NDArray[np.uint8]
 Restore = Callable[[Pixels], Pixels]
 
 
@@ -115,13 +114,12 @@ def evaluate(
         DataError: the split's pairs are missing, there are none, or the data set has no levels.
         ImageError: a picture cannot be read.
         WriteError: the scores cannot be written.
+        TidenhanceError: the network's output is not finite, or the memory does not suffice.
         UserInputError: there is a file in place of the folder of pictures.
     """
     _, device_name = device.use("auto")
     network, config, digest = weights.trained_network_and_digest(run)
-    # Found out now rather than after minutes of computing.
-    if not os.access(run, os.W_OK):
-        raise WriteError(f"{printable(run)}: cannot be written to: {os.strerror(errno.EACCES)}.")
+    check_may_write(run)
     multiple = weights.size_multiple(config)
     options, found = _pairs(run, config.data, split, root, levels)
     restorers = {"": _network_restorer(network, multiple)}
@@ -287,7 +285,7 @@ def _network_restorer(network: keras.Model, size_multiple: int) -> Restore:
     """Return what restores a picture as the data set has it."""
     forward = forward_tensorflow.forward(network)
 
-    def restore(picture: pairs.Pixels) -> Pixels:
+    def restore(picture: pairs.Picture) -> Pixels:
         values = images.to_float(picture)
         return images.to_rgb(inference.restore(forward, values, size_multiple=size_multiple))
 

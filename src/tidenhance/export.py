@@ -16,8 +16,8 @@ import tensorflow as tf
 
 import tidenhance
 from tidenhance import forward_onnx, runs, summary, weights
-from tidenhance.errors import TidenhanceError, UserInputError, WriteError, printable
-from tidenhance.files import make_folder, new_folder, replacing
+from tidenhance.errors import TidenhanceError, UserInputError, printable
+from tidenhance.files import make_folder, new_folder, replacing, write_error
 from tidenhance.networks import _colour_transform
 
 Format = Literal["onnx", "saved_model", "litert"]
@@ -77,7 +77,7 @@ def export(
     except TidenhanceError:
         raise
     except OSError as error:
-        raise WriteError(f"{printable(target)}: cannot be written: {error.strerror}.") from error
+        raise write_error(target, error) from error
     # Converters raise almost anything.
     except Exception as error:
         reason = str(error).partition("\n")[0]
@@ -115,7 +115,7 @@ def _check_target(target: Path, file_format: Format, *, force: bool) -> None:
                 " Received: something else."
             )
     except OSError as error:
-        raise WriteError(f"{printable(target)}: cannot be written: {error.strerror}.") from error
+        raise write_error(target, error) from error
     if problem:
         raise UserInputError(f"{printable(target)}: {problem}")
 

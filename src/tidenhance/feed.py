@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tidenhance import components, images, validation, weights, workers
 from tidenhance.config import Config, Synthesis
+from tidenhance.data import pairs as pairs_module
 from tidenhance.data import pipeline, stream
 from tidenhance.data.pairs import Pair, Pairs
 from tidenhance.errors import DataError, printable
@@ -48,6 +49,20 @@ class Feed:
         """SHA-256 of the pairs' names, in order."""
         names = {split: [pair.name for pair in some] for split, some in self.pairs.items()}
         return hashlib.sha256(json.dumps(names).encode()).hexdigest()
+
+    @property
+    def pixels_digest(self) -> str:
+        """SHA-256 of the pixels of each validation reference's first pair.
+
+        Raises:
+            ImageError: a picture cannot be read.
+        """
+        digest = hashlib.sha256()
+        first = {pair.reference_name: pair for pair in reversed(self.pairs["val"])}
+        for pair in reversed(first.values()):
+            for picture in pairs_module.read(pair):
+                digest.update(picture.tobytes())
+        return digest.hexdigest()
 
 
 def of(config: Config) -> Feed:
@@ -126,9 +141,7 @@ def _photographs(folder: str, pairs: Pairs) -> list[Pair]:
     found = []
     for path, pixels in stream.photographs(Path(folder)):
         for (height, width), of_size in held_out.items():
-            top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-            middle = pixels[max(top, 0) : top + height, max(left, 0) : left + width]
-            if same := of_size.get(_digest(middle)):
+            if same := of_size.get(_digest(images.centre(pixels, height, width))):
                 raise DataError(
                     "training.synthesis.photographs: expected none that is validated or tested"
                     f" on. Received: {printable(path)}, which {printable(same.name)} is of."

@@ -35,7 +35,7 @@ def replacing(path: Path) -> Iterator[Path]:
         suffix = f".{path.name[-50:]}"
         descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, suffix=suffix, dir=path.parent)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
     os.close(descriptor)
     temporary = Path(name)
     try:
@@ -45,7 +45,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -54,15 +54,16 @@ def replacing(path: Path) -> Iterator[Path]:
 def new_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`, that becomes `path` when the block ends well.
 
-    A folder that is at `path` already gives way to it.
+    A folder that is at `path` already, or that a link there leads to, gives way to it.
 
     Raises:
         WriteError: a file cannot be written, or the folder not be made; `path` is then as before.
     """
+    path = Path(os.path.realpath(path))
     try:
         temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
     try:
         yield temporary
         for path_within in temporary.rglob("*"):
@@ -72,7 +73,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         aside = _moved_aside(path)
         try:
             temporary.rename(path)
-        except OSError:
+        # An interruption too.
+        except BaseException:
             if aside is not None:
                 aside.rename(path)
             raise
@@ -80,7 +82,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        raise _write_error(path, error) from error
+        raise write_error(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -100,7 +102,17 @@ def make_folder(folder: Path) -> None:
                 raise UserInputError(
                     f"{printable(path)}: expected a folder. Received: a file."
                 ) from error
-        raise _write_error(folder, error) from error
+        raise write_error(folder, error) from error
+
+
+def check_may_write(folder: Path) -> None:
+    """Check that files can be made in a folder, before what takes minutes to compute.
+
+    Raises:
+        WriteError: they cannot.
+    """
+    if not os.access(folder, os.W_OK):
+        raise WriteError(f"{printable(folder)}: cannot be written to: {os.strerror(errno.EACCES)}.")
 
 
 def remove_folder(path: Path) -> None:
@@ -223,10 +235,11 @@ def _sync_folder(path: Path) -> None:
         _sync(path)
 
 
-def _write_error(path: Path, error: OSError) -> WriteError:
+def write_error(path: Path, error: OSError) -> WriteError:
+    """Return the error that says that, and why, a file cannot be written."""
     # HDF5 writes a report of many lines where others have the system's message.
     reason = os.strerror(error.errno) if error.errno else str(error).partition("\n")[0]
-    return WriteError(f"{path}: cannot be written: {reason}.")
+    return WriteError(f"{printable(path)}: cannot be written: {reason}.")
 
 
 def _umask() -> int:

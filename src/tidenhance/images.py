@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError, _imaging
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError, _imaging
+from PIL.ExifTags import IFD, Base
 
 from tidenhance.errors import ImageError, WriteError, printable
 from tidenhance.exif import of_upright
@@ -27,6 +28,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 # So does libtiff, to the standard error stream; Pillow has no setting for that.
 with suppress(AttributeError, OSError):
     ctypes.CDLL(_imaging.__file__).TIFFSetErrorHandler(None)
+
+Pixels = NDArray[np.uint8]
 
 FORMATS = ("BMP", "PNG", "JPEG", "TIFF", "WEBP")
 
@@ -60,15 +63,15 @@ _SAVE_OPTIONS: dict[str, dict[str, Any]] = {
 
 # A TIFF file keeps these beside the tags that say where its pixels lie.
 _TIFF_DESCRIPTION_TAGS = (
-    270,  # ImageDescription
-    271,  # Make
-    272,  # Model
-    305,  # Software
-    306,  # DateTime
-    315,  # Artist
-    33432,  # Copyright
-    34665,  # Exif IFD
-    34853,  # GPS IFD
+    Base.ImageDescription,
+    Base.Make,
+    Base.Model,
+    Base.Software,
+    Base.DateTime,
+    Base.Artist,
+    Base.Copyright,
+    IFD.Exif,
+    IFD.GPSInfo,
 )
 
 
@@ -86,8 +89,8 @@ class Picture:
         dpi: pixels per inch, horizontally and vertically.
     """
 
-    pixels: NDArray[np.uint8]
-    alpha: NDArray[np.uint8] | None
+    pixels: Pixels
+    alpha: Pixels | None
     grey: bool
     icc_profile: bytes | None = None
     exif: bytes | None = None
@@ -102,13 +105,13 @@ def to_float(pixels: NDArray[Any]) -> NDArray[np.float32]:
     return values
 
 
-def to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+def to_uint8(values: NDArray[np.floating]) -> Pixels:
     """Return values in [0, 1] as 8-bit: clipped, times 255, rounded to nearest (ties to even)."""
-    pixels: NDArray[np.uint8] = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    pixels: Pixels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return pixels
 
 
-def to_rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
+def to_rgb(picture: NDArray[Any]) -> Pixels:
     """Return a picture, 8-bit or floating, (H, W, 1) or (H, W, 3), as it is saved and shown.
 
     Returns:
@@ -118,7 +121,13 @@ def to_rgb(picture: NDArray[Any]) -> NDArray[np.uint8]:
     return np.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
 
 
-def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def centre(pixels: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+    """Return a view of the middle of a picture (H, W, C), of at most so many rows and columns."""
+    top, left = max(0, (pixels.shape[0] - height) // 2), max(0, (pixels.shape[1] - width) // 2)
+    return pixels[top : top + height, left : left + width]
+
+
+def to_grey(pixels: Pixels) -> NDArray[np.float32]:
     """Return the mean of R, G and B, not rounded: float32 (H, W, 1) in [0, 1]."""
     return to_float(pixels).mean(axis=-1, keepdims=True)
 
@@ -136,7 +145,7 @@ def resize(picture: NDArray[Any], height: int, width: int) -> NDArray[np.float32
     return np.clip(np.stack([np.asarray(channel) for channel in channels], axis=-1), 0, 1)
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
+def read_rgb(path: Path) -> Pixels:
     """Return a picture's pixels, upright, as uint8 (H, W, 3).
 
     Raises:
@@ -153,7 +162,7 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
         return np.asarray(picture)
 
 
-def write_rgb(path: Path, pixels: NDArray[np.uint8]) -> None:
+def write_rgb(path: Path, pixels: Pixels) -> None:
     """Write uint8 (H, W, 3) pixels to `path`, complete or not at all; the ending names the format.
 
     Raises:
@@ -208,7 +217,7 @@ def read_picture(path: Path, *, max_pixels: int = MAX_PIXELS) -> Picture:
         return _decode(picture)
 
 
-def read_photograph(path: Path) -> NDArray[np.uint8]:
+def read_photograph(path: Path) -> Pixels:
     """Return what the picture in a file looks like, on white where it is transparent.
 
     Returns:
@@ -274,13 +283,13 @@ def write_picture(path: Path, picture: Picture) -> None:
     _write(path, image, file_format, **options)
 
 
-def on_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def on_white(pixels: Pixels, alpha: Pixels) -> Pixels:
     """Return uint8 (H, W, 3) pixels as they look on white paper, alpha uint8 (H, W) taken away."""
     opacity = to_float(alpha)[..., np.newaxis]
     return to_uint8(to_float(pixels) * opacity + (1 - opacity))
 
 
-def fill_transparent(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def fill_transparent(pixels: Pixels, alpha: Pixels) -> Pixels:
     """Return the pixels with fully transparent ones coloured as their nearest visible neighbour.
 
     What a file hides under alpha 0 is arbitrary, often black, and a network would spread it into
@@ -302,7 +311,7 @@ def fill_transparent(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDA
     rows, columns = ndimage.distance_transform_edt(
         hidden, return_distances=False, return_indices=True
     )
-    filled: NDArray[np.uint8] = pixels[rows, columns]
+    filled: Pixels = pixels[rows, columns]
     return filled
 
 
@@ -378,25 +387,27 @@ def _has_deep_channels(picture: Image.Image) -> bool:
     if picture.format == "PNG":
         return any(";16" in str(tile.args) for tile in picture.tile)  # type: ignore[attr-defined]
     if picture.format == "TIFF":
-        bits_per_sample = picture.tag_v2.get(258, (1,))  # type: ignore[attr-defined]
+        bits_per_sample = picture.tag_v2.get(Base.BitsPerSample, (1,))  # type: ignore[attr-defined]
         return bool(max(bits_per_sample) > 8)
     return False
 
 
 def _decode(opened: Image.Image) -> Picture:
-    # Before `load`, which forgets it, as does `getexif` of a PNG.
+    # Before `load`, which forgets it.
     tiles = opened.tile  # type: ignore[attr-defined]
-    # Before `load` too, which turns a TIFF, forgets how it lay, and closes it.
-    dpi = _dpi(opened)
-    exif = _exif_of_tiff(opened) if opened.format == "TIFF" else None
+    is_tiff = opened.format == "TIFF"
+    if is_tiff:
+        # Before `load` too, which turns a TIFF, forgets how it lay, and closes it.
+        dpi, exif = _dpi(opened), _exif_of_tiff(opened)
     scale = {"L;2": 85, "L;4": 17}.get(str(tiles[0].args)) if tiles else None
     opened.load()
     if scale and "transparency" in opened.info:
         # Pillow scales the pixels, but not the value that is transparent.
         opened.info["transparency"] *= scale
     icc_profile = opened.info.get("icc_profile")
-    if opened.format != "TIFF":
-        exif = _stored_exif(opened)
+    if not is_tiff:
+        # Not before `load`, which a PNG's `getexif` calls: its errors would be lost.
+        dpi, exif = _dpi(opened), _stored_exif(opened)
     _turn_upright(opened)
 
     grey = opened.mode in ("1", "L", "LA", "La")
@@ -486,10 +497,10 @@ def _descriptions(exif: Image.Exif) -> dict[int, Any]:
     """Return the tags that a TIFF may have beside those that say where its pixels lie."""
     found: dict[int, Any] = {}
     for tag in set(exif) & set(_TIFF_DESCRIPTION_TAGS):
-        if tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        if tag in (IFD.Exif, IFD.GPSInfo):
             value = {key: _as_read(one) for key, one in exif.get_ifd(tag).items()}
-            if ExifTags.IFD.Interop in value:
-                value[ExifTags.IFD.Interop] = exif.get_ifd(ExifTags.IFD.Interop)
+            if IFD.Interop in value:
+                value[IFD.Interop] = exif.get_ifd(IFD.Interop)
         else:
             value = _as_read(exif[tag])
         # What Pillow reads it cannot always write.
@@ -517,11 +528,11 @@ def _as_read(value: Any) -> Any:
 def _dpi(picture: Image.Image) -> tuple[float, float] | None:
     """Return the resolution of a picture, once it is upright, if its file tells a usable one."""
     # Pillow takes a TIFF's for 1 where it has none.
-    if picture.format == "TIFF" and 282 not in picture.tag_v2:  # type: ignore[attr-defined]
+    if picture.format == "TIFF" and Base.XResolution not in picture.tag_v2:  # type: ignore[attr-defined]
         return None
     try:
         horizontal, vertical = (float(value) for value in picture.info["dpi"])
-        lies_on_its_side = picture.getexif().get(274) in (5, 6, 7, 8)
+        lies_on_its_side = picture.getexif().get(Base.Orientation) in (5, 6, 7, 8)
     # Damaged metadata must not cost the user the picture.
     except Exception:
         return None

@@ -79,7 +79,8 @@ def as_csv(compared: Sequence[Run]) -> str:
             "parameters": network and network.parameters,
             "multiply_adds": network and network.multiply_adds,
             "seconds_per_picture": method.result.seconds_per_picture,
-            "device": method.run.scores.device,
+            # That classical methods were timed on is not noted.
+            "device": method.run.scores.device if method.kind == "network" else None,
         }
         for name in metrics:
             gain = method.result.gain.get(name)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tidenhance import __version__, comparison, plots, runs
 from tidenhance.comparison import Figures, Gain, Method, Run
-from tidenhance.strict_yaml import Key, dotted
+from tidenhance.strict_yaml import Key, dotted, leaves
 
 LONG_NETWORK = 40  # layers; a longer one is summed up by type
 
@@ -336,20 +336,11 @@ def gain_text(gain: Gain | None, metric: str = "psnr", *, interval: bool = False
 
 def _others(compared: Sequence[Run]) -> Iterator[Key]:
     """Yield the keys of the configs that no row shows which is always there."""
-    for key in dict.fromkeys(key for run in compared for key in _leaves(run.config)):
+    for key in dict.fromkeys(key for run in compared for key, _ in leaves(run.config)):
         # Where a section is null in one run, the others' keys in it stand for it.
         is_section = any(_mapping(run.setting(*key)) for run in compared)
         if not is_section and not any(key[: len(told)] == told for told in _TOLD):
             yield key
-
-
-def _leaves(section: Mapping[Any, Any]) -> Iterator[Key]:
-    """Yield the keys of all values that are no sections, and of sections without any."""
-    for key, value in section.items():
-        if isinstance(value, Mapping) and value:
-            yield from ((key, *rest) for rest in _leaves(value))
-        else:
-            yield (key,)
 
 
 def _component(section: Any) -> str | None:
@@ -364,15 +355,8 @@ def _epochs(run: Run) -> str:
 
 
 def _best_epoch(run: Run) -> str | None:
-    losses = [
-        (row["val_loss"], row["epoch"])
-        for row in run.history
-        if math.isfinite(row.get("val_loss", math.nan))
-    ]
-    if not losses:
-        return None
-    loss, epoch = losses[-1] if run.setting("validation", "best_epoch") == "last" else min(losses)
-    return f"{epoch:.0f}, val_loss {loss:.5f}"
+    best = runs.best_row(run.history, run.setting("validation", "best_epoch"))
+    return f"{best['epoch']:.0f}, val_loss {best['val_loss']:.5f}" if best else None
 
 
 def _schedule(run: Run) -> str:

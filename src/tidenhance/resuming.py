@@ -7,6 +7,7 @@ from typing import Any
 from tidenhance import mistakes
 from tidenhance.config import COMPONENTS, Config, checked
 from tidenhance.errors import ConfigError
+from tidenhance.strict_yaml import leaves
 
 # How long, how safely, where and how fast a run trains. Validation is a mean over pictures, which
 # its batches change by no more than rounding does.
@@ -64,11 +65,5 @@ def _with_defaults(before: dict[str, Any]) -> dict[str, Any]:
     return Config.model_validate(before | components).model_dump(mode="json")
 
 
-def _flat(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in data.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def _flat(data: dict[str, Any]) -> dict[str, Any]:
+    return {".".join(map(str, key)): value for key, value in leaves(data)}

@@ -410,19 +410,31 @@ def _summary(run: Path) -> Summary:
         return Summary(run, "damaged", problem=str(error))
     training = config.get("training")
     epochs = training.get("epochs") if isinstance(training, dict) else None
-    losses = [row["val_loss"] for row in history if math.isfinite(row.get("val_loss", math.nan))]
     validation = config.get("validation")
-    if isinstance(validation, dict) and validation.get("best_epoch") == "last":
-        losses = losses[-1:]
+    best = best_row(history, validation.get("best_epoch") if isinstance(validation, dict) else None)
     return Summary(
         path=run,
         state=state,
         config=_config_name(run),
         epochs=len(history),
         planned_epochs=epochs if isinstance(epochs, int) else None,
-        best_val_loss=min(losses, default=None),
+        best_val_loss=best["val_loss"] if best else None,
         scores=scores,
     )
+
+
+def best_row(history: Sequence[dict[str, float]], best_epoch: Any) -> dict[str, float] | None:
+    """Return the epoch of a history whose weights are the best, or None if none was validated.
+
+    Args:
+        history: as `read_history` returns it.
+        best_epoch: the config's `validation.best_epoch`: the last epoch if it is `last`, else that
+            of the lowest val_loss, the first of several.
+    """
+    rows = [row for row in history if math.isfinite(row.get("val_loss", math.nan))]
+    if rows and best_epoch == "last":
+        return rows[-1]
+    return min(rows, key=lambda row: row["val_loss"], default=None)
 
 
 def _config_as_written(run: Path) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from tidenhance.config import Config
 from tidenhance.errors import RunError, StoppedError, TidenhanceError
 from tidenhance.feed import Feed
 from tidenhance.files import make_folder, replacing, write_text
-from tidenhance.fused_adam import averaged
+from tidenhance.moving_averages import averaged
 
 logger = logging.getLogger(__name__)
 
@@ -176,7 +176,23 @@ def fit(
     progress: Progress,
     kind: device.Kind,
 ) -> None:
-    """Train epoch after epoch. The checkpoints come first; all other files follow from them."""
+    """Train epoch after epoch. The checkpoints come first; all other files follow from them.
+
+    Args:
+        network: compiled, with the weights that `progress` says it has.
+        config: what it is trained by.
+        run: the run directory.
+        feed: what it is fed with.
+        progress: how far it is.
+        kind: what it is trained on.
+
+    Raises:
+        ImageError: a picture cannot be read.
+        StoppedError: Ctrl-C or SIGTERM came; a checkpoint was saved.
+        WriteError: a file of the run cannot be written.
+        TidenhanceError: the loss became infinite or not a number, the memory does not suffice, or
+            a process that makes pictures was killed.
+    """
     logger.info("network: %s, %s parameters", network.name, f"{network.count_params():,}")
     logger.info(
         "%s: %d to train on; pairs: %d to validate on",

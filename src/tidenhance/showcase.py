@@ -13,15 +13,16 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from tidenhance import components, images, runs
 from tidenhance import config as config_module
 from tidenhance.comparison import Run
 from tidenhance.data import pairs
+from tidenhance.data.calibration import psnrc
 from tidenhance.data.pairs import Pair, Split
 from tidenhance.errors import ConfigError, DataError, ImageError, RunError
+from tidenhance.images import Pixels
 
 MOST_PIXELS_A_SIDE = 768
 ERROR_SCALE = 0.25
@@ -29,8 +30,6 @@ ERROR_COLOURS = "inferno"
 JPEG_QUALITY = 85
 _LOSSLESS_BELOW = 96 * 96  # pixels; a JPEG of so small a picture would be no smaller
 _TOLERANCE = 0.05  # dB
-
-Pixels = NDArray[np.uint8]
 
 
 class _UnusableError(Exception):
@@ -185,18 +184,20 @@ def _check_saved(
 
 
 def _pairs(run: Run, split: Split) -> list[Pair]:
-    name = run.setting("data", "name")
-    given = {k: v for k, v in run.config["data"].items() if k != "name"}
+    section, where = run.setting("data"), f"{run.path / runs.CONFIG}: data"
+    if not isinstance(section, dict):
+        raise DataError(f"{where}: expected keys and values.")
+    given = {key: value for key, value in section.items() if key != "name"}
     if run.root is not None:
         given["root"] = run.root
     if run.scores.levels is not None:
         given["levels"] = run.scores.levels
     try:
-        where = f"{run.path / runs.CONFIG}: data"
-        options = config_module.checked("data.datasets", str(name), given, where)
+        name = str(section.get("name"))
+        options = config_module.checked("data.datasets", name, given, where)
     except ConfigError as error:
         raise DataError(str(error)) from error
-    found: list[Pair] = components.make("data.datasets", str(name), options)[split]
+    found: list[Pair] = components.make("data.datasets", name, options)[split]
     return found
 
 
@@ -236,7 +237,7 @@ def _example(
     error = np.abs(images.to_float(restored) - images.to_float(reference)).mean(axis=2)
     coloured = matplotlib.colormaps[ERROR_COLOURS](np.minimum(error / ERROR_SCALE, 1), bytes=True)
     shown = [
-        _data_uri(_centre(pixels, height, width))
+        _data_uri(np.ascontiguousarray(images.centre(pixels, height, width)))
         for pixels in (distorted, restored, reference, coloured[..., :3])
     ]
     return Example(
@@ -248,13 +249,7 @@ def _example(
 def _psnr(pixels: Pixels, reference: Pixels) -> float:
     if pixels.shape != reference.shape:
         return math.nan
-    mse = float(np.mean((images.to_float(pixels) - images.to_float(reference)) ** 2))
-    return min(100.0, -10 * math.log10(mse)) if mse else 100.0
-
-
-def _centre(pixels: Pixels, height: int, width: int) -> Pixels:
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    return np.ascontiguousarray(pixels[top : top + height, left : left + width])
+    return min(100.0, psnrc(reference, pixels))
 
 
 def _data_uri(pixels: Pixels) -> str:

@@ -9,6 +9,8 @@ import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 Batch = tuple[tf.Tensor, tf.Tensor]
+"""Distorted and reference pictures, float32 (B, H, W, C) on the scale of [0, 1]."""
+
 Signature = tuple[tf.TensorSpec, tf.TensorSpec]
 Logs = dict[str, tf.Tensor]
 Step = Callable[[Batch], Logs]

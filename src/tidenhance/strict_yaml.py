@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import yaml
@@ -141,6 +141,15 @@ def dump(data: Any) -> str:
 def dotted(key: Key) -> str:
     """Return a key as it is written in `KEY=VALUE`, as in `training.epochs`."""
     return ".".join(short(part if part.isprintable() else repr(part)) for part in map(str, key))
+
+
+def leaves(data: Mapping[Any, Any]) -> Iterator[tuple[Key, Any]]:
+    """Yield the keys and values of all that is no section, and of sections without anything."""
+    for name, value in data.items():
+        if isinstance(value, Mapping) and value:
+            yield from (((name, *rest), leaf) for rest, leaf in leaves(value))
+        else:
+            yield (name,), value
 
 
 def short(text: object) -> str:

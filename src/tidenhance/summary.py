@@ -142,10 +142,10 @@ def training_memory(
 
     Counted are the weights four times (with gradients and Adam's two moments; where gradients are
     `accumulated`, twice more, for their sum before and after; where `averages` are kept, once
-    more), every layer's output, which the
-    backward pass needs, and four times the largest output (two gradients and a convolution's work
-    space). TensorFlow itself and cached pictures come on top; plain128 at (8, 384, 512, 3), for
-    which this gives 8.1 GB, was measured to take 8.6 GB in all.
+    more), every layer's output, which the backward pass needs, and four times the largest output
+    (two gradients and a convolution's work space). TensorFlow itself and cached pictures come on
+    top; plain128 at (8, 384, 512, 3), for which this gives 8.1 GB, was measured to take 8.6 GB in
+    all.
     """
     outputs = [math.prod(x.shape[1:]) for c in _calls(model, height, width) for x in c.outputs]
     copies = 4 + 2 * accumulated + averages
@@ -190,7 +190,7 @@ def _layer_multiply_adds(call: _Call) -> int:
     layer, product = call.layer, math.prod
     if isinstance(layer, keras.layers.Conv2DTranspose):
         return product(call.inputs[0].shape[1:3]) * product(layer.kernel.shape)
-    if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+    if isinstance(layer, _CONVOLUTIONS):
         return product(call.outputs[0].shape[1:3]) * product(layer.kernel.shape)
     if isinstance(layer, keras.layers.Dense):
         return product(call.outputs[0].shape[1:-1]) * product(layer.kernel.shape)

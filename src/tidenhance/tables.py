@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tidenhance.errors import printable
 from tidenhance.runs import Summary
 
 WIDTH_OF_FILES = 10_000  # so that no line is ever broken
@@ -38,9 +39,9 @@ def print_runs(summaries: Sequence[Summary]) -> None:
     """Print a line a run, and below the table what is damaged."""
     rows = [
         (
-            run.path.name,
+            printable(run.path.name),
             run.state,
-            run.config,
+            printable(run.config),
             f"{run.epochs}/{run.planned_epochs or '?'}",
             _number(run.best_val_loss, ".5f"),
             _number(run.scores["psnr"] if run.scores else None, ".2f", " dB"),
@@ -51,7 +52,8 @@ def print_runs(summaries: Sequence[Summary]) -> None:
     _print_table(("run", "state", "config", "epochs", "best val_loss", "val PSNR", "gain"), rows)
     for run in summaries:
         if run.problem:
-            console().print(run.problem, soft_wrap=True)
+            for line in run.problem.splitlines():
+                console().print(printable(line), soft_wrap=True)
 
 
 def print_types(types: Mapping[int, str]) -> None:

@@ -59,13 +59,15 @@ def train(config: Config, config_name: str, folder: Path = runs.FOLDER) -> Path:
         folder: where the run directory is made.
 
     Raises:
-        ConfigError: TensorBoard is asked for and not installed.
+        ConfigError: TensorBoard is asked for and not installed, the pictures are too small for the
+            loss or a metric, or the network has batch norm and the config what that forbids.
         DataError: pairs are missing, or do not suit the config.
         ImageError: a picture cannot be read.
         DeviceError: a GPU was requested and there is none.
         RunError: the initial weights are missing or belong to another network.
         StoppedError: Ctrl-C or SIGTERM came; a checkpoint was saved.
-        TidenhanceError: the loss became infinite or not a number.
+        TidenhanceError: the loss became infinite or not a number, the memory does not suffice, or
+            a process that makes pictures was killed.
         WriteError: a file of the run cannot be written.
     """
     used, fed, network = _prepare(config)
@@ -122,6 +124,11 @@ def resume(run: Path, config: Config) -> Path:
                     "data: the pairs are no longer those that the run was begun with: some were"
                     " added, removed or renamed."
                 )
+            if progress.pixels not in ("", fed.pixels_digest):
+                raise DataError(
+                    "data: the pictures are no longer those that the run was begun with, though"
+                    " they are called the same."
+                )
             checkpoints.restore(network, path)
             progress = replace(progress, config=resolved.model_dump(mode="json"))
             logger.info("going on from: %s", path.name)
@@ -139,7 +146,12 @@ def resume(run: Path, config: Config) -> Path:
 
 
 def compile_network(network: keras.Model, config: Config, kind: device.Kind) -> None:
-    """Give a network its optimiser, loss and metrics, with all the variables that they need."""
+    """Give a network its optimiser, loss and metrics, with all the variables that they need.
+
+    Raises:
+        ConfigError: the network has batch norm, and moving averages of weights or parts of batches
+            are asked for.
+    """
     network.compile(
         optimizer=_optimizer(config),
         loss=components.make("losses", config.loss.name, config.loss.options),
@@ -264,7 +276,7 @@ def _absolute(name: str, folder: Path, resumed: Path | None) -> str:
 
 
 def _beginning(config: Config, fed: Feed) -> Progress:
-    return Progress(config=config.model_dump(mode="json"), pairs=fed.digest)
+    return Progress(config.model_dump(mode="json"), fed.digest, fed.pixels_digest)
 
 
 class _LogFile(logging.FileHandler):

@@ -13,9 +13,7 @@ from contextlib import contextmanager
 
 def available_cores() -> int:
     """Return how many cores this process may use: schedulers allow a job fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 def executor(workers: int, *, ignore_terminate: bool = False) -> ProcessPoolExecutor:
@@ -45,9 +43,6 @@ def end(executor: ProcessPoolExecutor) -> None:
 @contextmanager
 def interrupts_held_back() -> Iterator[None]:
     """Start workers inside that Ctrl-C does not stop; it stops this process, and so them."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
     # They inherit the mask.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -176,6 +176,14 @@ def test_colliding_names_are_listed(tree):
     ]
 
 
+def test_names_of_others_do_not_reach_the_terminal_raw(tree):
+    for name in ("x\x1b[31m\n1.txt", "X\x1b[31m\n1.TXT"):
+        (tree / "distorted_images" / name).write_bytes(b"")
+    found = problems(tree)
+    assert r"distorted_images: only one expected of: X\x1b[31m\n1.TXT, x\x1b[31m\n1.txt" in found
+    assert all(line.isprintable() for line in found)
+
+
 def test_folders_of_any_case(tree):
     (tree / "reference_images").rename(tree / "Reference_Images")
     (tree / "distorted_images").rename(tree / "DISTORTED_IMAGES")

@@ -82,6 +82,8 @@ def test_24_photographs_get_the_drawn_one_as_the_25th(photographs):
     np.testing.assert_array_equal(pictures["drawn"], sample.drawn(*SIZE))
     # 96 x 80, cropped about its centre.
     np.testing.assert_array_equal(pictures["photo07.bmp"], photograph(7)[8:72, 16:80])
+    # Of photographs of many megapixels no more is kept.
+    assert pictures["photo07.bmp"].base is None
 
 
 @pytest.mark.parametrize("count", [1, 23, 25])
@@ -385,6 +387,19 @@ def test_refuses_a_folder_of_something_else(tmp_path, references):
     with pytest.raises(UserInputError, match=a_file):
         synthesised(references, tmp_path / "thesis.tex" / "tree")
     assert contents(tmp_path) == {"thesis.tex": b"precious"}
+
+
+def test_a_picture_that_has_become_another_is_named(tree, references):
+    path = tree / "distorted_images" / "i02_10_1.bmp"
+    with Image.open(path) as picture:
+        smaller = picture.resize((32, 48))
+    smaller.save(path)
+    told = (
+        f"{path}: expected 64 x 64. Received: 32 x 48. Remove it: data synth, told its type and"
+        " level, makes it again."
+    )
+    with pytest.raises(ImageError, match=re.escape(told)):
+        synthesised(references, tree)
 
 
 def test_a_failure_in_a_worker_is_one_error(made, tree, references):

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
 from skimage.color.adapt_rgb import adapt_rgb, hsv_value
 from skimage.exposure import equalize_hist
 
-from tidenhance.images import to_float, to_uint8
-
-Pixels = NDArray[np.uint8]
+from tidenhance.images import Pixels, to_float, to_uint8
 
 
 def build() -> Callable[[Pixels], Pixels]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import AfterValidator, Field
 from scipy import ndimage
 
-Pixels = NDArray[np.uint8]
+from tidenhance.images import Pixels
 
 
 def _odd(size: int) -> int:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-Pixels = NDArray[np.uint8]
+from tidenhance.images import Pixels
 
 KERNEL = np.array([[0, -1, 0], [-1, 5, -1], [0, -1, 0]])
 

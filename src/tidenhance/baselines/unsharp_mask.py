@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 from skimage.filters import unsharp_mask
 
-from tidenhance.images import to_float, to_uint8
-
-Pixels = NDArray[np.uint8]
+from tidenhance.images import Pixels, to_float, to_uint8
 
 
 def build(

@@ -6,12 +6,9 @@ import warnings
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from skimage.restoration import denoise_wavelet
 
-from tidenhance.images import to_float, to_uint8
-
-Pixels = NDArray[np.uint8]
+from tidenhance.images import Pixels, to_float, to_uint8
 
 
 def build() -> Callable[[Pixels], Pixels]:

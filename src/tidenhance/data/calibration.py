@@ -8,9 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from tidenhance.images import to_uint8
-
-Pixels = NDArray[np.uint8]
+from tidenhance.images import Pixels, to_uint8
 
 
 def psnrc(reference: Pixels, distorted: Pixels) -> float:

@@ -14,8 +14,8 @@ from tidenhance.data import distortions
 from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.datasets.tid2013 import Key
-from tidenhance.data.pairs import SPLITS, Split, index_by_name, size_of
-from tidenhance.data.synthesis import METRICS_FOLDER, PSNRC_FILE, RECORD, SIZE
+from tidenhance.data.pairs import SPLITS, index_by_name, size_of
+from tidenhance.data.synthesis import RECORD
 from tidenhance.errors import DataError, ImageError, printable
 from tidenhance.progress import Progress, ignore
 
@@ -23,7 +23,6 @@ LEVEL = 5
 MEASURED_ON = range(1, 16)
 TOLERANCE = 0.1  # dB between a picture's PSNRc and the listed one
 MOST_LISTED = 10
-IDENTITY_MSE: dict[Split, float] = {"train": 0.00914, "val": 0.00967, "test": 0.00902}
 
 
 def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
@@ -101,7 +100,7 @@ def check(root: Path, progress: Progress = ignore) -> dict[str, Any]:
         "sizes": dict(sizes),
         "level": LEVEL,
         **_by_split(values),
-        "identity_mse_of_the_archive": IDENTITY_MSE,
+        "identity_mse_of_the_archive": tid2013.IDENTITY_MSE,
         "psnrc": _by_type(values),
         "compared": len(values.keys() & listed.keys()),
         "problems": problems,
@@ -144,7 +143,7 @@ def _names_at_fault(
 def _listed(inside: dict[str, list[Path]], distorted: dict[str, list[Path]]) -> dict[Key, float]:
     """Return the PSNRc in dB that come with the tree, or none where it cannot be told whose."""
     try:
-        path = index_by_name(inside[METRICS_FOLDER][0])[PSNRC_FILE.lower()][0]
+        path = index_by_name(inside[tid2013.METRICS_FOLDER][0])[tid2013.PSNRC_FILE.lower()][0]
         if not path.is_file():
             return {}  # a pipe would be waited for
         values = [float(word) for word in path.read_text(encoding="utf-8").split()]
@@ -167,14 +166,15 @@ def _differing(
     """
     lines = [
         f"{printable(distorted[tid2013.distorted_file(*key)][0])}: PSNR {value:.2f} dB, where"
-        f" {METRICS_FOLDER}/{PSNRC_FILE} has {listed[key]:.2f} dB"
+        f" {tid2013.METRICS_FOLDER}/{tid2013.PSNRC_FILE} has {listed[key]:.2f} dB"
         for key, value in values.items()
         if key in listed and math.isfinite(value) and abs(value - listed[key]) > TOLERANCE
     ]
     rest = len(lines) - MOST_LISTED
     if rest > 0:
         lines[MOST_LISTED:] = [
-            f"… and {rest} more whose PSNR differs from {METRICS_FOLDER}/{PSNRC_FILE}"
+            f"… and {rest} more whose PSNR differs from"
+            f" {tid2013.METRICS_FOLDER}/{tid2013.PSNRC_FILE}"
         ]
     return lines
 
@@ -186,7 +186,7 @@ def _sizes_at_fault(sizes: Counter[str], *, made_here: bool) -> list[str]:
         sizes: the number of pictures by size.
         made_here: the tree was made by `data synth`, in a size of its own.
     """
-    expected = "{} x {}".format(*SIZE)
+    expected = "{} x {}".format(*tid2013.SIZE)
     if not made_here and set(sizes) - {expected}:
         return [f"expected pictures of {expected}, as TID2013's. Received: {', '.join(sizes)}."]
     return [f"pictures of several sizes: {', '.join(sizes)}"] if len(sizes) > 1 else []

@@ -20,8 +20,7 @@ SPLITS: tuple[Split, ...] = ("train", "val", "test")
 MADE_BY_WINDOWS = ("thumbs.db", "desktop.ini")
 """In lower case: files that Windows leaves in folders that one looks into."""
 
-
-Pixels = NDArray[Any]
+Picture = NDArray[Any]
 """A picture (H, W, C): uint8, or floating on the scale of [0, 1], which noise may leave."""
 
 
@@ -40,8 +39,8 @@ class Pair:
     """
 
     name: str
-    distorted: Path | Pixels
-    reference: Path | Pixels
+    distorted: Path | Picture
+    reference: Path | Picture
     reference_name: str
     type: int | None = None
     level: int | None = None
@@ -57,7 +56,7 @@ Pairs = dict[Split, list[Pair]]
 
 def read(
     pair: Pair, read_rgb: Callable[[Path], NDArray[np.uint8]] = images.read_rgb
-) -> tuple[Pixels, Pixels]:
+) -> tuple[Picture, Picture]:
     """Return the distorted picture and the reference, each (H, W, C) of one size.
 
     Args:
@@ -81,7 +80,7 @@ def read(
     return distorted, reference
 
 
-def size_of(pixels: Pixels) -> str:
+def size_of(pixels: Picture) -> str:
     """Return the size of a picture, (H, W, C), as people write it: `512 x 384`, width first.
 
     Grey pictures are said to be so.

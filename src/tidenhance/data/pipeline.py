@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from tidenhance import images, workers
 from tidenhance.config import Augmentation
 from tidenhance.data import pairs as pairs_module
-from tidenhance.data.pairs import Pair, Pixels
+from tidenhance.data.pairs import Pair, Picture
 from tidenhance.data.stream import HEIGHT, WIDTH, Stream, windows
 from tidenhance.errors import DataError
 
-Couple = tuple[Pixels, Pixels]
+Couple = tuple[Picture, Picture]
 Batch = tuple[int, NDArray[np.int64]]
 Shape = tuple[int | None, int | None, int]
 Floats = tuple[NDArray[np.float32], NDArray[np.float32]]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tidenhance.images import read_rgb
+from tidenhance.images import read_rgb, to_uint8
 
 PHOTOGRAPHS = (
     "astronaut.png",
@@ -133,7 +133,7 @@ def _draw_words(draw: ImageDraw.ImageDraw) -> None:
 def _draw_patterns(picture: Image.Image) -> None:
     def paste(values: NDArray[np.floating], left: float, top: float) -> None:
         """Place values in [0, 1], (H, W) grey or (H, W, 3)."""
-        patch = Image.fromarray(np.rint(values * 255).astype(np.uint8))
+        patch = Image.fromarray(to_uint8(values))
         picture.paste(patch, (round(left * SCALE), round(top * SCALE)))
 
     draw = ImageDraw.Draw(picture)

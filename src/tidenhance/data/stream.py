@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from tidenhance import images, workers
 from tidenhance.data import distortions
+from tidenhance.data.datasets import tid2013
 from tidenhance.data.pairs import files_in, size_of
-from tidenhance.data.synthesis import SIZE
 from tidenhance.errors import DataError, TidenhanceError, printable
+from tidenhance.images import Pixels, to_uint8
 
-Pixels = NDArray[np.uint8]
 Couple = tuple[Pixels, Pixels]
 
-WIDTH, HEIGHT = SIZE
+WIDTH, HEIGHT = tid2013.SIZE
 
 # Cut from one photograph, since to read it takes longer than most distortions.
 _TOGETHER = 8
@@ -107,7 +106,7 @@ def make(stream: Stream, number: int, photograph: Pixels) -> Couple:
     if scale < 1.05:
         left, top, scale = int(left), int(top), 1.0
     box = (left, top, left + scale * WIDTH, top + scale * HEIGHT)
-    pristine = np.asarray(whole.resize(SIZE, Image.Resampling.LANCZOS, box, reducing_gap=3))
+    pristine = np.asarray(whole.resize(tid2013.SIZE, Image.Resampling.LANCZOS, box, reducing_gap=3))
     if stream.gamma > 1:
         pristine = _with_gamma(pristine, stream.gamma ** random.uniform(-1, 1), random)
     distortion, level = stream.distortion(number)
@@ -119,7 +118,7 @@ def make(stream: Stream, number: int, photograph: Pixels) -> Couple:
 def _with_gamma(pristine: Pixels, gamma: float, random: np.random.Generator) -> Pixels:
     # What was rounded away is drawn anew, lest dark tones lie apart as if they were quantized.
     unrounded = np.clip(pristine + random.uniform(-0.5, 0.5, pristine.shape), 0, 255)
-    return np.rint(255 * (unrounded / 255) ** gamma).astype(np.uint8)
+    return to_uint8((unrounded / 255) ** gamma)
 
 
 def first_of_window(step: int, pictures_per_step: float) -> int:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tidenhance import images
 from tidenhance import workers as workers_module
@@ -24,18 +23,14 @@ from tidenhance.data.calibration import psnrc
 from tidenhance.data.datasets import tid2013
 from tidenhance.data.distortions import saturation_change
 from tidenhance.data.pairs import files_in, raise_problems, size_of
-from tidenhance.errors import DataError, ImageError, TidenhanceError, WriteError, printable
-from tidenhance.files import lock, make_folder, remove_unfinished, write_text
+from tidenhance.errors import DataError, ImageError, TidenhanceError, printable
+from tidenhance.files import lock, make_folder, remove_unfinished, write_error, write_text
+from tidenhance.images import Pixels
 
-Pixels = NDArray[np.uint8]
-
-SIZE = (512, 384)
 SMALLEST_SIDE = 64
 RECORD = "synthesis.json"
 LOCK = ".lock"
-METRICS_FOLDER = "metrics_values"
-PSNRC_FILE = "PSNRc.txt"
-FOLDERS = (tid2013.REFERENCE_FOLDER, tid2013.DISTORTED_FOLDER, METRICS_FOLDER)
+FOLDERS = (tid2013.REFERENCE_FOLDER, tid2013.DISTORTED_FOLDER, tid2013.METRICS_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -48,14 +43,9 @@ class Task:
     type: int
     level: int
 
-    @property
-    def name(self) -> str:
-        """The distorted picture's name."""
-        return tid2013.distorted_name(self.reference, self.type, self.level)
-
 
 def reference_pictures(
-    source: str, size: tuple[int, int] = SIZE, types: Collection[int] = tid2013.TYPES
+    source: str, size: tuple[int, int] = tid2013.SIZE, types: Collection[int] = tid2013.TYPES
 ) -> dict[str, Pixels]:
     """Return pristine pictures by name, sorted, each cropped about its centre to `size`.
 
@@ -121,7 +111,7 @@ def synthesise(
     Raises:
         UserInputError: `root`, or what it is in, is a file.
         DataError: `root` holds something else, or another process is writing there.
-        ImageError: a picture that is there already is damaged.
+        ImageError: a picture that is there already is damaged, or of another size.
         WriteError: a file cannot be written.
         TidenhanceError: a worker process was killed.
     """
@@ -151,12 +141,12 @@ def synthesise(
 
 def _crop(pixels: Pixels, size: tuple[int, int], name: str) -> Pixels:
     width, height = size
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    if top < 0 or left < 0:
+    if pixels.shape[0] < height or pixels.shape[1] < width:
         raise DataError(
             f"{name}: expected at least {width} x {height}. Received: {size_of(pixels)}."
         )
-    return pixels[top : top + height, left : left + width]
+    # Not a view, which would keep the whole photograph.
+    return images.centre(pixels, height, width).copy()
 
 
 @contextmanager
@@ -171,7 +161,7 @@ def _locked(root: Path) -> Iterator[None]:
             " --out."
         ) from error
     except OSError as error:
-        raise WriteError(f"{printable(path)}: cannot be written: {error.strerror}.") from error
+        raise write_error(path, error) from error
     try:
         yield
     finally:
@@ -267,6 +257,7 @@ _read_reference = lru_cache(maxsize=1)(images.read_rgb)
 
 def _write_psnrc(root: Path, references: int) -> None:
     """Write PSNRc of every distorted picture, in the order reference, type, level, as TID2013."""
+    advice = "Remove it: data synth, told its type and level, makes it again."
     lines = []
     for number in range(1, references + 1):
         reference = images.read_rgb(_reference_path(root, number))
@@ -275,19 +266,23 @@ def _write_psnrc(root: Path, references: int) -> None:
             try:
                 distorted = images.read_rgb(path)
             except ImageError as error:
+                raise ImageError(f"{error} {advice}") from error
+            if distorted.shape != reference.shape:
                 raise ImageError(
-                    f"{error} Remove it: data synth, told its type and level, makes it again."
-                ) from error
+                    f"{printable(path)}: expected {size_of(reference)}."
+                    f" Received: {size_of(distorted)}. {advice}"
+                )
             lines.append(f"{psnrc(reference, distorted):.5f}\n")
-    write_text(root / METRICS_FOLDER / PSNRC_FILE, "".join(lines))
+    write_text(root / tid2013.METRICS_FOLDER / tid2013.PSNRC_FILE, "".join(lines))
 
 
 def _reference_path(root: Path, number: int) -> Path:
     # The archive's own spelling: upper case, but for the last.
-    name = f"{tid2013.reference_name(number)}.bmp"
+    name = tid2013.reference_file(number)
     name = name if number == len(tid2013.REFERENCES) else name.upper()
     return root / tid2013.REFERENCE_FOLDER / name
 
 
 def _distorted_path(task: Task) -> Path:
-    return task.root / tid2013.DISTORTED_FOLDER / f"{task.name}.bmp"
+    name = tid2013.distorted_file(task.reference, task.type, task.level)
+    return task.root / tid2013.DISTORTED_FOLDER / name

@@ -24,6 +24,14 @@ TYPES = tuple(range(1, 25))
 LEVELS = tuple(range(1, 6))
 REFERENCE_FOLDER = "reference_images"
 DISTORTED_FOLDER = "distorted_images"
+METRICS_FOLDER = "metrics_values"
+PSNRC_FILE = "PSNRc.txt"
+
+SIZE = (512, 384)
+"""Width and height of all pictures."""
+
+IDENTITY_MSE: dict[Split, float] = {"train": 0.00914, "val": 0.00967, "test": 0.00902}
+"""MSE of level 5 against the references, at R = 1, from the archive's own PSNRc.txt."""
 
 Reference = Annotated[int, Field(ge=1, le=25)]
 Type = Annotated[int, Field(ge=1, le=24)]
@@ -196,7 +204,7 @@ def colliding_lines(folder: str, index: dict[str, list[Path]], names: Iterable[s
         names: the lower-case names to look at.
     """
     return [
-        f"{folder}: only one expected of: {', '.join(path.name for path in index[name])}"
+        f"{folder}: only one expected of: {', '.join(printable(path.name) for path in index[name])}"
         for name in names
         if len(index.get(name, ())) > 1
     ]

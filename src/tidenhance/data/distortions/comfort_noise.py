@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from tidenhance.data.calibration import distort_to_psnr
+from tidenhance.images import to_uint8
 
 NUMBER = 20
 NAME = "comfort noise"
@@ -36,7 +37,7 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
         variance = _low_pass(np.square(pixels - coarse), 1 + sigma)
         fine = noise - _low_pass(noise, sigma)
         replaced: NDArray[np.float32] = coarse + np.sqrt(variance) * fine / np.std(fine)
-        return np.rint(np.clip(replaced, 0, 255)).astype(np.uint8)
+        return to_uint8(replaced / 255)
 
     return distort_to_psnr(
         image, replace_detail, PSNRC[level - 1], low=math.log(0.25), high=math.log(32), steps=12

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.restoration import denoise_nl_means
 
+from tidenhance.images import to_uint8
+
 NUMBER = 9
 NAME = "image denoising"
 PSNRC = (34.9, 32.7, 29.6, 26.1, 21.4)  # the archive's mean at each level, in dB
@@ -38,4 +40,4 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
         fast_mode=True,
         channel_axis=-1,
     )
-    return np.rint(np.clip(denoised, 0, 255)).astype(np.uint8)
+    return to_uint8(denoised / 255)

@@ -9,6 +9,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from tidenhance.data.calibration import distort_to_psnr
+from tidenhance.images import to_uint8
 
 NUMBER = 21
 NAME = "lossy compression of noisy images"
@@ -41,9 +42,7 @@ def distort(image: NDArray[np.uint8], level: int, random: np.random.Generator) -
         coefficients = scipy.fft.dctn(blocks, axes=(1, 3), norm="ortho", overwrite_x=True)
         coded = np.rint(coefficients / step) * step
         pixels: NDArray[np.float32] = scipy.fft.idctn(coded, axes=(1, 3), norm="ortho")
-        return np.rint(np.clip(pixels.reshape(padded.shape)[:height, :width], 0, 255)).astype(
-            np.uint8
-        )
+        return to_uint8(pixels.reshape(padded.shape)[:height, :width] / 255)
 
     return distort_to_psnr(
         image, compress, PSNRC[level - 1], low=0, high=math.log(255), tolerance=0.1

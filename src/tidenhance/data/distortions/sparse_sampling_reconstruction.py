@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from tidenhance.data.calibration import distort_to_psnr
+from tidenhance.images import to_uint8
 
 NUMBER = 24
 NAME = "sparse sampling and reconstruction"
@@ -67,4 +68,4 @@ def _reconstruct(
         coefficients[np.abs(coefficients) < threshold] = 0
         pixels = scipy.fft.idctn(coefficients, axes=(1, 3), norm="ortho", overwrite_x=True)
         estimate = pixels.reshape(padded.shape)[top : top + height, left : left + width]
-    return np.where(known, image, np.rint(np.clip(estimate, 0, 255)).astype(np.uint8))
+    return np.where(known, image, to_uint8(estimate / 255))
