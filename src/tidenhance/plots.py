@@ -114,8 +114,9 @@ def curves(
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter("{x:.3g}")
             spread = max(drawn) / min(drawn)
-            if spread >= 10:
-                axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+            if spread >= 3:
+                subs = (2, 5) if spread >= 10 else (2, 3, 5, 7)
+                axes.yaxis.set_minor_locator(LogLocator(subs=subs))
             axes.yaxis.set_minor_formatter("{x:.2g}" if spread < 1000 else NullFormatter())
         axes.set_title(title, fontsize=11, loc="left")
         axes.set_xlabel("epoch")
