@@ -732,6 +732,10 @@ def test_a_root_that_need_not_be_given_is_not_taken_from_the_variable(tmp_path):
             "expected epochs in order, each once. Received: [9, 9].",
         ),
         (
+            "training.later_patch_sizes=[5, {epoch: 9, patch_size: 64}, {epoch: 9, patch_size: 8}]",
+            "expected epochs in order, each once. Received: [9, 9].",
+        ),
+        (
             "validation={batch_size: 4, crop: random}",
             "validation: expected a patch_size where crop is random.",
         ),

@@ -135,7 +135,7 @@ def test_a_run_that_cannot_be_written_to_is_told_before_all_computing(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, _: path != run)
     monkeypatch.setattr(pairs, "read", None)
-    with pytest.raises(WriteError, match=r"cannot be written to: Permission denied\."):
+    with pytest.raises(WriteError, match=r"/scores\.json: cannot be written: Permission denied\."):
         evaluation.evaluate(run, "val")
 
 

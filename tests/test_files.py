@@ -201,19 +201,30 @@ def test_a_folder_that_a_link_leads_to_is_replaced(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"a", "link"}
 
 
-def test_an_interruption_between_the_renames_keeps_the_old_folder(tmp_path, monkeypatch):
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("interrupted", ["the new", "the old"])
+def test_an_interruption_of_the_renames_keeps_one_folder(tmp_path, monkeypatch, interrupted, after):
     fill(tmp_path / "a", "old")
-    real = Path.rename
+    real, waiting = Path.rename, [True]
 
     def rename(path, target):
-        if target == tmp_path / "a" and content(path) == {"a.txt": "new"}:
+        is_new = target == tmp_path / "a" and content(path) == {"a.txt": "new"}
+        comes = (is_new if interrupted == "the new" else path == tmp_path / "a") and waiting
+        if comes and not after:
+            waiting.clear()
             raise KeyboardInterrupt
-        return real(path, target)
+        renamed = real(path, target)
+        if comes:
+            waiting.clear()
+            raise KeyboardInterrupt
+        return renamed
 
     monkeypatch.setattr(Path, "rename", rename)
     with pytest.raises(KeyboardInterrupt):
         fill(tmp_path / "a", "new")
-    assert content(tmp_path / "a") == {"a.txt": "old"}
+    kept = "new" if interrupted == "the new" and after else "old"
+    assert content(tmp_path / "a") == {"a.txt": kept}
+    remove_unfinished(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 

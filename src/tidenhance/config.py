@@ -677,16 +677,15 @@ def _check_together(data: dict[str, Any], report: Report) -> None:
             ("training", "patch_size"),
             "expected a number, since there are later_patch_sizes. Received: null.",
         )
-    epochs_from = [one.get("epoch") for one in later]
-    if all(isinstance(epoch, int) for epoch in epochs_from) and epochs_from != sorted(
-        set(epochs_from)
-    ):
+    epochs_from = {index: one.get("epoch") for index, one in enumerate(later) if one}
+    told = list(epochs_from.values())
+    if all(isinstance(epoch, int) for epoch in told) and told != sorted(set(told)):
         report(
             ("training", "later_patch_sizes"),
-            f"expected epochs in order, each once. Received: {epochs_from}.",
+            f"expected epochs in order, each once. Received: {told}.",
         )
     epochs = number("training", "epochs")
-    for index, epoch in enumerate(epochs_from):
+    for index, epoch in epochs_from.items():
         if epochs and isinstance(epoch, int) and epoch > epochs:
             report(
                 ("training", "later_patch_sizes", index, "epoch"),

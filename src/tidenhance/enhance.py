@@ -188,7 +188,7 @@ def enhance_picture(
         )
     check_writable(target, picture)
     make_folder(target.parent)
-    check_may_write(target.parent)
+    check_may_write(target)
     pixels = picture.pixels
     if picture.alpha is not None:
         pixels = fill_transparent(pixels, picture.alpha)

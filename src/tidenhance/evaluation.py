@@ -119,7 +119,7 @@ def evaluate(
     """
     _, device_name = device.use("auto")
     network, config, digest = weights.trained_network_and_digest(run)
-    check_may_write(run)
+    check_may_write(run / runs.scores_name(split, "json", levels))
     multiple = weights.size_multiple(config)
     options, found = _pairs(run, config.data, split, root, levels)
     restorers = {"": _network_restorer(network, multiple)}

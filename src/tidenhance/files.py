@@ -59,11 +59,11 @@ def new_folder(path: Path) -> Iterator[Path]:
     Raises:
         WriteError: a file cannot be written, or the folder not be made; `path` is then as before.
     """
-    path = Path(os.path.realpath(path))
+    given, path = path, Path(os.path.realpath(path))
     try:
         temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=path.parent))
     except OSError as error:
-        raise write_error(path, error) from error
+        raise write_error(given, error) from error
     try:
         yield temporary
         for path_within in temporary.rglob("*"):
@@ -73,16 +73,16 @@ def new_folder(path: Path) -> Iterator[Path]:
         aside = _moved_aside(path)
         try:
             temporary.rename(path)
-        # An interruption too.
+        # An interruption too, which comes before or after it.
         except BaseException:
-            if aside is not None:
+            if aside is not None and not path.exists():
                 aside.rename(path)
             raise
         _sync_folder(path.parent)
         if aside is not None:
             shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
-        raise write_error(path, error) from error
+        raise write_error(given, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -105,14 +105,14 @@ def make_folder(folder: Path) -> None:
         raise write_error(folder, error) from error
 
 
-def check_may_write(folder: Path) -> None:
-    """Check that files can be made in a folder, before what takes minutes to compute.
+def check_may_write(path: Path) -> None:
+    """Check that a file can be made in its folder, before what takes minutes to compute.
 
     Raises:
-        WriteError: they cannot.
+        WriteError: it cannot.
     """
-    if not os.access(folder, os.W_OK):
-        raise WriteError(f"{printable(folder)}: cannot be written to: {os.strerror(errno.EACCES)}.")
+    if not os.access(path.parent, os.W_OK):
+        raise write_error(path, PermissionError(errno.EACCES, ""))
 
 
 def remove_folder(path: Path) -> None:
@@ -136,8 +136,11 @@ def _moved_aside(folder: Path) -> Path | None:
     aside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
     try:
         return folder.rename(aside)
-    except OSError:
-        aside.rmdir()
+    except BaseException:
+        if folder.exists():
+            aside.rmdir()
+        else:
+            aside.rename(folder)
         raise
 
 

@@ -124,13 +124,14 @@ def resume(run: Path, config: Config) -> Path:
                     "data: the pairs are no longer those that the run was begun with: some were"
                     " added, removed or renamed."
                 )
-            if progress.pixels not in ("", fed.pixels_digest):
+            pixels = fed.pixels_digest
+            if progress.pixels not in ("", pixels):
                 raise DataError(
                     "data: the pictures are no longer those that the run was begun with, though"
                     " they are called the same."
                 )
             checkpoints.restore(network, path)
-            progress = replace(progress, config=resolved.model_dump(mode="json"))
+            progress = replace(progress, config=resolved.model_dump(mode="json"), pixels=pixels)
             logger.info("going on from: %s", path.name)
         if resolved != before:
             # Runs are ordered by when it was written first.
