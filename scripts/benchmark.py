@@ -22,7 +22,8 @@ training graph's operations that start a kernel; FLOPs are six times the multipl
 twice that backward); bytes are six passes over every layer's output. On the article's card (RTX
 4080: 48.7 TFLOP/s in float32, 717 GB/s) a step takes at least the largest of FLOPs / peak, bytes /
 bandwidth and 5 microseconds a launch; that is the ceiling, and the prediction lets each stage reach
-half of it. `--device gpu` measures the steps on a GPU, and fills the column that is empty here.
+half of it. `--device gpu` measures these steps on a GPU, fills the column that is empty here, and
+measures nothing else: all other rows are of a CPU.
 """
 
 from __future__ import annotations
@@ -68,12 +69,12 @@ def run_child(name: str, *arguments: Any, python: str = sys.executable) -> Json:
 def timed_command(command: list[str]) -> tuple[float, int]:
     """Return the seconds and the peak memory, in bytes, of a command."""
     begun = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise RuntimeError(f"{command} failed:\n{process.stderr.read()}")  # type: ignore[union-attr]
+    with tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        _, status, usage = os.wait4(process.pid, 0)
+        if status != 0:
+            errors.seek(0)
+            raise RuntimeError(f"{command} failed:\n{errors.read()}")
     return time.perf_counter() - begun, 1024 * usage.ru_maxrss
 
 
@@ -393,14 +394,14 @@ class Bench:
             )
 
     def tiled(self, width: int, height: int) -> Path:
-        """Write a picture of a size, made of one that is repeated."""
-        import numpy as np
-        from PIL import Image
+        """Write a picture of a size, made of one that is repeated.
 
-        source = np.asarray(Image.open(next((self.data / "reference_images").iterdir())))
-        times = (-(-height // source.shape[0]), -(-width // source.shape[1]), 1)
+        In a process of its own: what a process took at its peak is a floor under what those that it
+        starts are said to take.
+        """
         path = self.folder / f"{width}.bmp"
-        Image.fromarray(np.tile(source, times)[:height, :width]).save(path)
+        source = next((self.data / "reference_images").iterdir())
+        run_child("write_tiled", str(source), width, height, str(path))
         return path
 
     def pictures(self, run: Path) -> None:
@@ -593,7 +594,16 @@ def main() -> None:
         "--out", type=Path, default=Path("benchmark"), help="the folder of the results"
     )
     arguments = parser.parse_args()
+    if arguments.out.is_file():
+        parser.error(f"--out: expected a folder: {arguments.out}")
     os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    if arguments.device == "gpu":
+        if arguments.only:
+            parser.error("--only: not with --device gpu, which measures one part")
+        arguments.only = ["prediction"]
+        run_child("check_gpu")
+    else:
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         bench = Bench(Path(temporary), short=arguments.short, torch=arguments.torch)

@@ -193,14 +193,13 @@ def fill_the_disk(bench: Bench, runs: Path, chance: random.Random) -> str:
             left = chance.choice([0, 4096, 100_000])
             size = shutil.disk_usage(runs).free - left
             os.posix_fallocate(ballast.fileno(), 0, max(size, 1))
-            said = _end_of_starved(process, f"disk filled up to {left:,} bytes")
-        (runs / "ballast").unlink()
-        shutil.copytree(runs, elsewhere)
+            return _end_of_starved(process, f"disk filled up to {left:,} bytes")
     finally:
+        # Also what is to be looked at since it did not end well.
+        shutil.copytree(runs, elsewhere, ignore=shutil.ignore_patterns("ballast"))
         subprocess.run(["umount", str(runs)], check=True)
-    runs.rmdir()
-    elsewhere.rename(runs)
-    return said
+        runs.rmdir()
+        elsewhere.rename(runs)
 
 
 def _end_of_starved(process: subprocess.Popen[str], what: str) -> str:

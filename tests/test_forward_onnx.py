@@ -310,9 +310,15 @@ def test_too_little_memory_is_a_memory_error(run: Path) -> None:
 
 
 def test_it_is_preferred_where_there_is_a_file_and_no_gpu(run, tmp_path, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(forward_onnx, "_NVIDIA_DRIVER", tmp_path / "none")
     assert forward_onnx.is_preferable(run)
     monkeypatch.setattr(forward_onnx, "_NVIDIA_DRIVER", tmp_path)
+    assert not forward_onnx.is_preferable(run)
+    for hidden in ("-1", ""):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        assert forward_onnx.is_preferable(run)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert not forward_onnx.is_preferable(run)
     monkeypatch.setattr(forward_onnx, "_NVIDIA_DRIVER", tmp_path / "none")
     (run / runs.ONNX).unlink()

@@ -92,7 +92,13 @@ def test_another_signal_ends_it_without_a_wait() -> None:
 
 def test_what_a_shell_told_to_ignore_is_ignored() -> None:
     process = subprocess.Popen(
-        ["sh", "-c", f"trap '' INT; exec {sys.executable} -c '{WORKING.replace('10', '1')}'"],
+        [
+            "sh",
+            "-c",
+            'trap \'\' INT; exec "$0" -c "$1"',
+            sys.executable,
+            WORKING.replace("10", "1"),
+        ],
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -6,6 +6,7 @@ they are is never used.
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -43,11 +44,12 @@ _NVIDIA_DRIVER = Path("/dev/nvidiactl")
 
 
 def is_preferable(run: Path) -> bool:
-    """Whether the run has an ONNX file, and no NVIDIA GPU is there.
+    """Whether the run has an ONNX file, and no NVIDIA GPU is there that may be used.
 
     The GPU is TensorFlow's, and worth the seconds that TensorFlow takes to start.
     """
-    return (run / runs.ONNX).is_file() and not _NVIDIA_DRIVER.exists()
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return (run / runs.ONNX).is_file() and (hidden or not _NVIDIA_DRIVER.exists())
 
 
 def load(run: Path) -> Network:
