@@ -141,6 +141,40 @@ def test_tensorflow_starts_without_scikit_learn_and_the_collection_of_garbage():
     assert done.returncode == 0, done.stderr
 
 
+def test_what_keras_json_and_the_environment_say_does_not_count(tmp_path, soft_run):
+    (tmp_path / "keras.json").write_text(
+        '{"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1}'
+    )
+    (tmp_path / "x.png").write_bytes(next(soft_run.glob("images/*/*.png")).read_bytes())
+    home = {"HOME": str(tmp_path / "home"), "KERAS_HOME": str(tmp_path), "MPLBACKEND": "bogus"}
+    command = [sys.executable, "-m", "tidenhance"]
+    page = str(tmp_path / "x.html")
+    for arguments in (
+        ["summary", "--config", "quickstart", "--json"],
+        ["report", str(soft_run), "-o", page],
+        ["enhance", str(tmp_path / "x.png"), "--run", "nafnet-open"],
+    ):
+        done = subprocess.run(
+            [*command, *arguments], env=os.environ | home, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    # ONNX Runtime's builds keep telemetry there.
+    assert not list(tmp_path.glob("home/**/*onnxruntime*"))
+
+
+def test_too_little_memory_for_a_network_is_no_fault_of_the_tool(tool, monkeypatch):
+    class ResourceExhaustedError(Exception):
+        pass
+
+    def exhaust(*_: object) -> None:
+        raise ResourceExhaustedError("OOM when allocating tensor")
+
+    monkeypatch.setattr(runs, "summaries", exhaust)
+    ended = tool("runs")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "error: out of memory. Try a smaller network or training.batch_size.\n"
+
+
 @pytest.mark.parametrize("arguments", [["runs"], ["configs"], ["data", "info"]])
 def test_lists_do_not_import_tensorflow(arguments, tmp_path):
     run = runs.create(tmp_path / "runs", "x", _now())
@@ -438,6 +472,7 @@ def test_an_empty_name_is_not_the_folder_that_one_is_in(tool, tmp_path, soft_run
         (("runs", "--runs", ""), "--runs"),
         (("data", "check", ""), "ROOT"),
         (("data", "synth", "--references", "sample", "--out", ""), "--out"),
+        (("data", "synth", "--references", "", "--out", "tree"), "--references"),
     ):
         ended = tool(*arguments)
         assert (ended.code, ended.out) == (2, "")
@@ -455,12 +490,19 @@ def test_no_runs(tool, tmp_path, options):
     assert (ended.code, json.loads(ended.out)) == (0, [])
 
 
-@pytest.mark.parametrize("folder", ["none", "file"])
-def test_runs_of_no_folder(tool, tmp_path, folder):
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ("none", "--runs: none: no such folder."),
+        ("file", "file: expected a folder. Received: a file."),
+        ("x" * 300, f"--runs: {'x' * 300}: File name too long."),
+    ],
+)
+def test_runs_of_no_folder(tool, tmp_path, folder, told):
     (tmp_path / "file").touch()
     ended = tool("runs", "--runs", folder, "--json")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"error: --runs: {folder}: no such folder.\n"
+    assert ended.err == f"error: {told}\n"
 
 
 def test_runs(tool, tmp_path):

@@ -52,6 +52,8 @@ def test_runs_are_called_by_config_by_folder_or_by_path(soft_copy: Path, bright_
         Path(shutil.copytree(bright_copy, bright_copy.parent / name)) for name in ("soft", "z")
     )
     assert labels(soft_copy, one, two) == [str(soft_copy), str(one), "z"]
+    other = Path(shutil.copytree(bright_copy, bright_copy.parent / "b\udcff"))
+    assert labels(bright_copy, other) == [bright_copy.name, r"b\udcff"]
 
 
 def test_commands_work_as_they_are_printed() -> None:

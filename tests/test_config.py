@@ -244,7 +244,7 @@ training:
             "training.augmentation=yes",
             "expected keys and values (flips, rotations, rgb_permutation).",
         ),
-        ("network.channels=30", "expected a whole number of at least 8 and a multiple of 8."),
+        ("network.channels=30", "expected a whole number from 8 to 65536 and a multiple of 8."),
         ("network.fusion_softmax=stream", "expected one of channels, streams."),
         ("network=mirnet", "expected keys and values (name, …). Received: 'mirnet'."),
         ("network=[mirnet]", 'expected keys and values (name, …). Received: ["mirnet"].'),
@@ -734,6 +734,15 @@ def test_a_root_that_need_not_be_given_is_not_taken_from_the_variable(tmp_path):
         (
             "training.later_patch_sizes=[5, {epoch: 9, patch_size: 64}, {epoch: 9, patch_size: 8}]",
             "expected epochs in order, each once. Received: [9, 9].",
+        ),
+        (
+            "network={name: mirnet, groups: 999999999999999999999999}",
+            "network.groups: expected a whole number from 1 to 1000.",
+        ),
+        ("data.root=''", "data.root: expected a path. Received: ''."),
+        (
+            "training.synthesis={photographs: ''}",
+            "training.synthesis.photographs: expected a path. Received: ''.",
         ),
         (
             "validation={batch_size: 4, crop: random}",

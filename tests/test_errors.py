@@ -30,6 +30,7 @@ def test_the_tree_at_the_top_of_the_file_is_the_tree_of_classes():
     [
         ("mirnt", " Did you mean 'mirnet'?"),
         ("plaincnn", " Did you mean 'plain_cnn'?"),
+        ("MIRNet", " Did you mean 'mirnet'?"),
         ("vgg", ""),
         ("", ""),
     ],

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import datetime
@@ -125,6 +126,7 @@ def test_the_history_is_read_back(run):
         b"epoch,loss\n\xff,1\n",
         b"epoch,loss\n\x00\n",
         b'epoch,loss\n1,"',
+        b"epoch,loss\n1,-1e19\n",
     ],
 )
 def test_a_damaged_history(run, damage):
@@ -296,6 +298,8 @@ DAMAGED = {
         b'{"psnr": NaN, "gain": {"psnr": {"mean": 1}}}',
         b'{"psnr": 1, "gain": {"psnr": {"mean": Infinity}}}',
         b'{"psnr": 1' + b"0" * 400 + b', "gain": {"psnr": {"mean": 1}}}',
+        b'{"psnr": 1, "ssim": 1' + b"0" * 400 + b', "gain": {"psnr": {"mean": 1}}}',
+        b'{"psnr": 1, "ssim": 1e308, "gain": {"psnr": {"mean": 1}}}',
     ],
 }
 
@@ -331,11 +335,43 @@ def test_files_that_are_folders(run):
 
 
 def test_no_runs(tmp_path):
-    (tmp_path / "file").write_text("")
-    for folder in (tmp_path, tmp_path / "none", tmp_path / "file", tmp_path / ("x" * 300)):
+    for folder in (tmp_path, tmp_path / "none"):
         assert runs.summaries(folder) == []
         with pytest.raises(RunError, match=r"No trained run under .* tidenhance train"):
             runs.newest_with_weights(folder)
+
+
+def test_what_is_no_folder_of_runs_is_not_one_without_runs(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "circle").symlink_to("circle")
+    for name, told in (
+        ("file", "file: expected a folder. Received: a file."),
+        ("link", "link: leads to no folder."),
+        ("circle", "circle: cannot be listed: Too many levels of symbolic links."),
+        ("x" * 300, "cannot be listed: File name too long."),
+    ):
+        for found in (runs.summaries, runs.newest_with_weights, runs.newest_for_any_picture):
+            with pytest.raises(RunError, match=re.escape(told)):
+                found(tmp_path / name)
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(RunError, match=r": cannot be listed: Permission denied\."):
+        runs.summaries(tmp_path)
+
+
+def test_pipes_are_not_waited_for(run):
+    state(run, {"state": "running"})
+    os.mkfifo(run / runs.LOG)
+    assert runs.summaries(run.parent)[0].state == "cut off"
+    with pytest.raises(RunError, match=r"log\.txt: cannot be written"), runs.locked(run):
+        pass
+    (run / runs.STATE).unlink()
+    os.mkfifo(run / runs.STATE)
+    assert "state.json: damaged: expected a file" in runs.summaries(run.parent)[0].problem
 
 
 def copies(run: Path, text: str, *names: str) -> list[Path]:

@@ -22,6 +22,7 @@ import typer
 
 import tidenhance
 from tidenhance.errors import RunError, StoppedError, TidenhanceError, UserInputError, printable
+from tidenhance.files import write_error
 
 if TYPE_CHECKING:
     from tidenhance.inference import Network
@@ -97,6 +98,8 @@ def main() -> None:
     # Read by TensorFlow and Keras when they are imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ["KERAS_BACKEND"] = "tensorflow"
+    # Nothing is drawn on a screen.
+    os.environ["MPLBACKEND"] = "agg"
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A file's name may hold what the terminal's encoding does not.
@@ -118,6 +121,9 @@ def main() -> None:
         _fail(error, 1, "out of memory. Try a lower training.batch_size or training.patch_size.")
     except Exception as error:
         name = type(error).__name__
+        # TensorFlow's, which is not imported here.
+        if name == "ResourceExhaustedError":
+            _fail(error, 1, "out of memory. Try a smaller network or training.batch_size.")
         _fail(error, 1, f"{name}: {error}\nThis is a fault of tidenhance; --debug shows where.")
 
 
@@ -186,7 +192,7 @@ def train(
     loaded = configs.load(path, overrides, root=data)
     if resume and run is None:
         run = newest_of(configs.run_name(loaded, path), runs)
-        typer.echo(f"run: {run or 'none yet: starting one'}", err=True)
+        typer.echo(f"run: {printable(run or 'none yet: starting one')}", err=True)
     from tidenhance import training
 
     if run is not None:
@@ -269,7 +275,7 @@ def evaluate(
     tables.print_scores(results)
     for path in paths:
         for ending in ("json", "csv"):
-            typer.echo(f"written: {path / scores_name(split, ending, chosen)}")
+            typer.echo(f"written: {printable(path / scores_name(split, ending, chosen))}")
 
 
 @app.command()
@@ -395,7 +401,11 @@ def report(
         raise UserInputError(
             f"--out: expected a file name ending in {expected}. Received: {printable(path)}."
         )
-    if path.exists() and not force:
+    try:
+        exists = path.exists()
+    except OSError as error:
+        raise write_error(path, error) from error
+    if exists and not force:
         raise UserInputError(f"{path}: exists already. --force replaces it.")
     reports.write(
         [_run(name, runs) for name in names],
@@ -405,7 +415,7 @@ def report(
         levels=None if levels is None else _numbers(levels, tid2013.LEVELS, "--levels"),
         root=data,
     )
-    typer.echo(str(path))
+    typer.echo(printable(path))
 
 
 @app.command()
@@ -464,7 +474,7 @@ def list_runs(runs: RunsOption = RUNS, *, as_json: JsonOption = False) -> None:
         _print_json([{"run": str(row.pop("path")), **row} for row in rows])
         return
     if not found:
-        typer.echo(f"No runs under {runs}/.")
+        typer.echo(f"No runs under {printable(runs)}/.")
         return
     from tidenhance import tables
 
@@ -518,7 +528,13 @@ def check_data(
 
 @data_app.command("synth")
 def synthesise_data(
-    references: Annotated[str, typer.Option(help="A folder of photographs, or 'sample'.")],
+    references: Annotated[
+        str,
+        typer.Option(
+            help="A folder of photographs, or 'sample'.",
+            **_path("--references", "a folder of photographs, or 'sample'", kind=str),
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="The folder to make.", **_path("--out"))],
     types: Annotated[str, typer.Option(help="Distortion types, as in 1-8,10.")] = "1-24",
     levels: Annotated[str, typer.Option(help="Levels, as in 1-5 or 5.")] = "1-5",
@@ -547,7 +563,7 @@ def synthesise_data(
     with _progress("synthesising") as progress, closing(made):
         for done, total in made:
             progress(done, total)
-    typer.echo(f"{total} distorted pictures of {len(pictures)} references in {out}")
+    typer.echo(f"{total} distorted pictures of {len(pictures)} references in {printable(out)}")
 
 
 @data_app.command("info")
@@ -576,9 +592,14 @@ def _import_tensorflow() -> None:
     No setting of TensorFlow's turns these off.
     """
     with _native_messages_hidden(), _scikit_learn_hidden(), _garbage_not_collected():
+        import keras
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # A keras.json in the home folder may say otherwise.
+    keras.config.set_floatx("float32")
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_epsilon(1e-7)
 
 
 @contextmanager
@@ -653,10 +674,10 @@ def _run(name: str | None, folder: Path, *, is_written_to: bool = True) -> Path:
         if found in runs.shipped_models().values():
             typer.echo(f"model: {name}, which comes with the tool", err=True)
         elif not runs.is_run(name, folder):
-            typer.echo(f"run: {found}", err=True)
+            typer.echo(f"run: {printable(found)}", err=True)
         return found
     newest = runs.newest_with_weights(folder)
-    typer.echo(f"run: {newest} (the newest)", err=True)
+    typer.echo(f"run: {printable(newest)} (the newest)", err=True)
     return newest
 
 
@@ -668,7 +689,9 @@ def _run_for_pictures(name: str | None, folder: Path) -> Path:
     _check_is_there(folder)
     chosen = runs.newest_for_any_picture(folder)
     if chosen is not None:
-        typer.echo(f"run: {chosen} (the newest for colour pictures of any size)", err=True)
+        typer.echo(
+            f"run: {printable(chosen)} (the newest for colour pictures of any size)", err=True
+        )
         return chosen
     typer.echo(f"model: {runs.DEFAULT_MODEL}, which comes with the tool", err=True)
     return runs.shipped_models()[runs.DEFAULT_MODEL]
@@ -676,7 +699,11 @@ def _run_for_pictures(name: str | None, folder: Path) -> Path:
 
 def _check_is_there(runs: Path) -> None:
     # Before the first training there is none.
-    if runs != RUNS and not runs.is_dir():
+    try:
+        is_missing = runs != RUNS and not runs.exists()
+    except OSError as error:
+        raise RunError(f"--runs: {printable(runs)}: {error.strerror}.") from error
+    if is_missing:
         raise RunError(f"--runs: {printable(runs)}: no such folder.")
 
 
@@ -697,13 +724,19 @@ def _network(run: Path) -> Network:
 
 
 def _size(text: str) -> tuple[int, int]:
+    from tidenhance.strict_yaml import short
+
     found = re.fullmatch(r"([1-9][0-9]{0,5})[xX]([1-9][0-9]{0,5})", text)
     if not found:
-        raise UserInputError(f"--size: expected WIDTHxHEIGHT, as in 512x384. Received: '{text}'.")
+        raise UserInputError(
+            f"--size: expected WIDTHxHEIGHT, as in 512x384. Received: '{short(text)}'."
+        )
     return int(found[1]), int(found[2])
 
 
 def _numbers(text: str, allowed: tuple[int, ...], option: str) -> list[int]:
+    from tidenhance.strict_yaml import short
+
     numbers: set[int] = set()
     for part in text.split(","):
         found = re.fullmatch(r" *([0-9]{1,3}) *(?:- *([0-9]{1,3}) *)?", part)
@@ -711,7 +744,7 @@ def _numbers(text: str, allowed: tuple[int, ...], option: str) -> list[int]:
         if not chosen or not set(chosen) <= set(allowed):
             raise UserInputError(
                 f"{option}: expected numbers from {allowed[0]} to {allowed[-1]}, as in"
-                f" {allowed[0]}-{allowed[-2]},{allowed[-1]}. Received: '{text}'."
+                f" {allowed[0]}-{allowed[-2]},{allowed[-1]}. Received: '{short(text)}'."
             )
         numbers |= set(chosen)
     return sorted(numbers)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from tidenhance import config as config_module
 from tidenhance import runs
 from tidenhance.data.pairs import Split
-from tidenhance.errors import ConfigError, RunError
+from tidenhance.errors import ConfigError, RunError, printable
 from tidenhance.scores import check_comparable, differences
 
 _KNOWN_METRICS = ("psnr", "psnr_y", "ssim", "ssim_y", "ms_ssim")
@@ -300,7 +300,7 @@ def _labels(configs: Mapping[Path, dict[str, Any]]) -> dict[Path, str]:
         found[path] = names[path] if counts[names[path]] == 1 else folder
     # A folder may be called as another run's config is.
     counts = Counter(found.values())
-    return {path: label if counts[label] == 1 else str(path) for path, label in found.items()}
+    return {path: printable(label if counts[label] == 1 else path) for path, label in found.items()}
 
 
 def _config_name(path: Path, config: dict[str, Any]) -> str:

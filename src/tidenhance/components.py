@@ -7,15 +7,26 @@ import inspect
 import pkgutil
 from functools import cache
 from types import ModuleType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, create_model
 
 from tidenhance.errors import ConfigError, did_you_mean
 
 Kind = Literal["networks", "data.datasets", "data.distortions", "losses", "metrics", "baselines"]
 
 _ENTRY = {"networks": "build", "data.datasets": "load", "losses": "build", "baselines": "build"}
+
+
+def _not_empty(path: str) -> str:
+    # It would be the folder that one is in.
+    if not path:
+        raise ValueError("expected a path")
+    return path
+
+
+PathText = Annotated[str, AfterValidator(_not_empty)]
+"""A path in a config: any text but an empty one, also what is not UTF-8 in a name."""
 
 
 @cache

@@ -162,7 +162,7 @@ class Synthesis(Section):
     these few are.
     """
 
-    photographs: str
+    photographs: components.PathText
     types: Annotated[list[Annotated[int, Field(ge=1, le=24)]], Field(min_length=1)] = [
         *range(1, 25)
     ]

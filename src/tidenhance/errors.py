@@ -73,5 +73,7 @@ def printable(text: object) -> str:
 
 def did_you_mean(received: str, allowed: Iterable[str]) -> str:
     """Return ` Did you mean 'x'?` for the nearest allowed name, or an empty string."""
-    nearest = difflib.get_close_matches(received, list(allowed), n=1)
-    return f" Did you mean '{printable(nearest[0])}'?" if nearest else ""
+    # Papers write them in capitals.
+    by_lower_case = {name.lower(): name for name in allowed}
+    nearest = difflib.get_close_matches(received.lower(), list(by_lower_case), n=1)
+    return f" Did you mean '{printable(by_lower_case[nearest[0]])}'?" if nearest else ""

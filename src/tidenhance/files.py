@@ -165,8 +165,9 @@ def lock(path: Path) -> int:
         BlockingIOError: another process has locked it.
         OSError: it cannot be opened for writing, or not be locked.
     """
-    # Not a folder itself: network file systems lock only files that are open for writing.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    # Not a folder itself: network file systems lock only files that are open for writing. Not to
+    # be waited for, if it is a pipe.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(descriptor).st_nlink == 0:

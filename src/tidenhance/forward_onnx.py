@@ -60,6 +60,8 @@ def load(run: Path) -> Network:
             that is far larger than they are or leads to other files.
     """
     path, weights_file = run / runs.ONNX, run / runs.BEST_WEIGHTS
+    if weights_file.exists() and not weights_file.is_file():
+        raise RunError(f"{printable(weights_file)}: expected a file.")  # a pipe would be waited for
     try:
         largest = 2 * weights_file.stat().st_size + _BYTES_BESIDE_THE_WEIGHTS
         with path.open("rb") as stream:
@@ -96,6 +98,8 @@ def load(run: Path) -> Network:
 
 def onnxruntime() -> Any:
     """Return the package ONNX Runtime, its warnings off: they are on what a user cannot change."""
+    # Its builds note what they run on in the home folder, to be sent to their maker.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime as package
 
     package.set_default_logger_severity(4)

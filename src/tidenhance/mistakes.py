@@ -124,6 +124,8 @@ def _expected(entry: Schema, root: Schema) -> str:
         text = f"{_NOUNS.get(found.get('type', ''), 'a value')} {bounds}".strip()
         if "minimum" in found and "maximum" in found:
             text = f"{_NOUNS[found['type']]} from {found['minimum']} to {found['maximum']}"
+            if "multipleOf" in found:
+                text += f" and {_BOUNDS['multipleOf']} {found['multipleOf']}"
         if "enum" in found or "const" in found:
             text = f"one of {', '.join(map(str, found.get('enum', [found.get('const')])))}"
         elif found.get("type") == "object":

@@ -39,6 +39,9 @@ NETWORK = "network.json"
 IMAGES = "images"
 TENSORBOARD = "tensorboard"
 
+# Sums of much larger numbers overflow.
+_LARGEST = 1e18
+
 State = Literal["running", "finished", "interrupted", "failed", "cut off", "damaged"]
 NOTED: tuple[State, ...] = ("running", "finished", "interrupted", "failed")
 
@@ -171,7 +174,7 @@ def read_history(run: Path) -> list[dict[str, float]]:
             reader = csv.DictReader(stream)
             if "epoch" not in (reader.fieldnames or ()):
                 raise ValueError("no column of epochs")
-            return [{k: float(v) for k, v in row.items()} for row in reader]
+            return [{k: _bounded(v, float) for k, v in row.items()} for row in reader]
     except (OSError, TypeError, ValueError, csv.Error) as error:
         raise RunError(f"{path}: damaged: expected a table of numbers: {error}.") from error
 
@@ -381,11 +384,21 @@ def _found(name: str, folder: Path) -> Path | None:
 
 
 def _directories(folder: Path) -> list[Path]:
-    """Return the run directories under a folder, oldest first."""
+    """Return the run directories under a folder, oldest first; of none that is not there yet.
+
+    Raises:
+        RunError: it is no folder, or cannot be listed.
+    """
     try:
         inside = list(folder.iterdir())
-    except OSError:
+    except FileNotFoundError as error:
+        if folder.is_symlink():
+            raise RunError(f"{printable(folder)}: leads to no folder.") from error
         return []
+    except NotADirectoryError as error:
+        raise RunError(f"{printable(folder)}: expected a folder. Received: a file.") from error
+    except OSError as error:
+        raise RunError(f"{printable(folder)}: cannot be listed: {error.strerror}.") from error
     started = {path: time for path in inside if (time := _started(path)) is not None}
     return sorted(started, key=lambda path: (started[path], path.name))
 
@@ -468,6 +481,8 @@ def state_of(run: Path) -> State:
 
 
 def _is_locked(run: Path) -> bool:
+    if not (run / LOG).is_file():
+        return False  # a pipe would be waited for
     try:
         with (run / LOG).open("rb") as stream:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -478,14 +493,28 @@ def _is_locked(run: Path) -> bool:
     return False
 
 
+def _bounded(text: str, kind: type[int] | type[float]) -> Any:
+    value = kind(text)
+    if _LARGEST < abs(value) < math.inf:
+        raise ValueError(f"expected numbers up to {_LARGEST:.0e}. Received: {printable(text[:30])}")
+    return value
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a run's JSON file; NaN and infinities in it become None.
 
     Raises:
         RunError: the file cannot be read, or holds something else.
     """
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path}: damaged: expected a file.")  # a pipe would be waited for
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
+        value = json.loads(
+            path.read_text(encoding="utf-8"),
+            parse_constant=lambda _: None,
+            parse_int=lambda text: _bounded(text, int),
+            parse_float=lambda text: _bounded(text, float),
+        )
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         raise RunError(f"{path}: damaged: {reason}.") from error

@@ -317,6 +317,13 @@ def test_a_damaged_interior_differs_from_the_listed_psnr(listed_tree):
     assert line.startswith(f"{path}: PSNR ")
 
 
+def test_a_listed_psnr_that_is_no_number_is_not_the_pictures(listed_tree):
+    lines = (listed_tree / LISTED).read_text().splitlines()
+    (listed_tree / LISTED).write_text("\n".join(["nan", *lines[1:]]))
+    (line,) = problems(listed_tree)
+    assert line.endswith(f"where {LISTED} has nan dB")
+
+
 def test_many_that_differ_are_counted(listed_tree):
     write(listed_tree / "reference_images" / "I01.BMP", GREY + 6)
     lines = problems(listed_tree)

@@ -168,7 +168,7 @@ def _differing(
         f"{printable(distorted[tid2013.distorted_file(*key)][0])}: PSNR {value:.2f} dB, where"
         f" {tid2013.METRICS_FOLDER}/{tid2013.PSNRC_FILE} has {listed[key]:.2f} dB"
         for key, value in values.items()
-        if key in listed and math.isfinite(value) and abs(value - listed[key]) > TOLERANCE
+        if key in listed and math.isfinite(value) and not abs(value - listed[key]) <= TOLERANCE
     ]
     rest = len(lines) - MOST_LISTED
     if rest > 0:

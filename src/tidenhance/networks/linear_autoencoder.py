@@ -12,10 +12,12 @@ from tidenhance.networks._initialisers import pytorch_uniform
 
 SIZE_MULTIPLE = 1
 
+Units = Annotated[int, Field(ge=1, le=65_536)]
+
 
 def build(
     *,
-    units: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=1)] = [256, 128, 64],  # noqa: B006
+    units: Annotated[list[Units], Field(min_length=1)] = [256, 128, 64],  # noqa: B006
     top: Literal[1, 255] = 255,
 ) -> keras.Model:
     """Return fully connected layers down to a code and back up, relu inside and a sigmoid out.

@@ -23,9 +23,9 @@ FusionSoftmax = Literal["channels", "streams"]
 
 def build(
     *,
-    channels: Annotated[int, Field(ge=8, multiple_of=8)] = 64,
-    groups: Annotated[int, Field(gt=0)] = 3,
-    blocks: Annotated[int, Field(gt=0)] = 2,
+    channels: Annotated[int, Field(ge=8, le=65_536, multiple_of=8)] = 64,
+    groups: Annotated[int, Field(ge=1, le=1000)] = 3,
+    blocks: Annotated[int, Field(ge=1, le=1000)] = 2,
     fusion_softmax: FusionSoftmax = "channels",
 ) -> keras.Model:
     """Return MIRNet: convolution, recursive residual groups, convolution, added to the input.

@@ -14,14 +14,14 @@ from tidenhance.networks._pixel_shuffle import PixelShuffle
 # Of four halvings.
 SIZE_MULTIPLE = 16
 
-Blocks = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=4, max_length=4)]
+Blocks = Annotated[list[Annotated[int, Field(ge=0, le=1000)]], Field(min_length=4, max_length=4)]
 
 
 def build(
     *,
-    width: Annotated[int, Field(gt=0)] = 16,
+    width: Annotated[int, Field(ge=1, le=65_536)] = 16,
     encoder_blocks: Blocks = [1, 1, 1, 1],  # noqa: B006
-    middle_blocks: Annotated[int, Field(ge=0)] = 1,
+    middle_blocks: Annotated[int, Field(ge=0, le=1000)] = 1,
     decoder_blocks: Blocks = [1, 1, 1, 1],  # noqa: B006
     colour_transform: bool = False,
 ) -> keras.Model:

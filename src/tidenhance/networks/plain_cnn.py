@@ -12,7 +12,7 @@ SIZE_MULTIPLE = 1
 
 def build(
     *,
-    channels: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=1)],
+    channels: Annotated[list[Annotated[int, Field(ge=1, le=65_536)]], Field(min_length=1)],
 ) -> keras.Model:
     """Return `Conv2D(C, 3x3, same, relu)` for each C in `channels`, then `Conv2D(3, …, relu)`.
 

@@ -12,8 +12,8 @@ SIZE_MULTIPLE = 1
 
 def build(
     *,
-    channels: Annotated[int, Field(gt=0)] = 64,
-    depth: Annotated[int, Field(ge=2)] = 20,
+    channels: Annotated[int, Field(ge=1, le=65_536)] = 64,
+    depth: Annotated[int, Field(ge=2, le=1000)] = 20,
 ) -> keras.Model:
     """Return a residual plain network, as VDSR is built.
 

@@ -9,6 +9,7 @@ from unicodedata import normalize
 from pydantic import BaseModel, ConfigDict
 
 from tidenhance import images
+from tidenhance.components import PathText
 from tidenhance.data.pairs import SPLITS, Pair, Pairs, Split, files_in, raise_problems
 from tidenhance.errors import DataError, did_you_mean, printable
 
@@ -29,7 +30,7 @@ class Splits(BaseModel):
 
 def load(
     *,
-    root: str | None = None,
+    root: PathText | None = None,
     distorted: str = "distorted",
     reference: str = "reference",
     splits: Splits,

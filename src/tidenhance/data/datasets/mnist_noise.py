@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from tidenhance.components import PathText
 from tidenhance.data.pairs import Pair, Pairs, Split
 from tidenhance.errors import DataError, did_you_mean, printable
 from tidenhance.images import resize, to_float, to_uint8
@@ -45,7 +46,7 @@ Or take scikit-learn's digits in its place, 1,797 in all: data.source=digits"""
 
 def load(
     *,
-    root: str | None = None,
+    root: PathText | None = None,
     source: Literal["mnist", "digits"] = "mnist",
     levels: Annotated[list[Level], Field(min_length=1)] = [2],  # noqa: B006
     seed: Annotated[int, Field(ge=0)] = 1,

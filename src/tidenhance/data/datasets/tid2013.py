@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tidenhance.components import PathText
 from tidenhance.data.pairs import (
     SPLITS,
     Pair,
@@ -103,7 +104,7 @@ class Splits(BaseModel):
 
 def load(
     *,
-    root: str | None = None,
+    root: PathText | None = None,
     levels: Annotated[list[Level], Field(min_length=1)] = [5],  # noqa: B006
     types: Annotated[list[Type], Field(min_length=1)] = list(TYPES),  # noqa: B006
     splits: Splits = Splits(),  # noqa: B008
