@@ -147,6 +147,7 @@ def test_what_keras_json_and_the_environment_say_does_not_count(tmp_path, soft_r
     )
     (tmp_path / "x.png").write_bytes(next(soft_run.glob("images/*/*.png")).read_bytes())
     home = {"HOME": str(tmp_path / "home"), "KERAS_HOME": str(tmp_path), "MPLBACKEND": "bogus"}
+    home |= {"XDG_CACHE_HOME": str(tmp_path / "home" / ".cache"), "CUDA_VISIBLE_DEVICES": "-1"}
     command = [sys.executable, "-m", "tidenhance"]
     page = str(tmp_path / "x.html")
     for arguments in (

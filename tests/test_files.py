@@ -224,7 +224,6 @@ def test_an_interruption_of_the_renames_keeps_one_folder(tmp_path, monkeypatch, 
         fill(tmp_path / "a", "new")
     kept = "new" if interrupted == "the new" and after else "old"
     assert content(tmp_path / "a") == {"a.txt": kept}
-    remove_unfinished(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 

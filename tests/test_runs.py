@@ -126,7 +126,7 @@ def test_the_history_is_read_back(run):
         b"epoch,loss\n\xff,1\n",
         b"epoch,loss\n\x00\n",
         b'epoch,loss\n1,"',
-        b"epoch,loss\n1,-1e19\n",
+        b"epoch,loss\n1,-1e39\n",
     ],
 )
 def test_a_damaged_history(run, damage):
@@ -354,6 +354,9 @@ def test_what_is_no_folder_of_runs_is_not_one_without_runs(tmp_path, monkeypatch
         for found in (runs.summaries, runs.newest_with_weights, runs.newest_for_any_picture):
             with pytest.raises(RunError, match=re.escape(told)):
                 found(tmp_path / name)
+
+    shipped = runs.shipped_models()
+    assert runs.find_model("nafnet-open", tmp_path / "file") == shipped["nafnet-open"]
 
     def refuse(path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied", str(path))

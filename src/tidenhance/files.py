@@ -77,6 +77,8 @@ def new_folder(path: Path) -> Iterator[Path]:
         except BaseException:
             if aside is not None and not path.exists():
                 aside.rename(path)
+            elif aside is not None and not temporary.exists():
+                shutil.rmtree(aside, ignore_errors=True)
             raise
         _sync_folder(path.parent)
         if aside is not None:

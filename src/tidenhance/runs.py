@@ -39,8 +39,8 @@ NETWORK = "network.json"
 IMAGES = "images"
 TENSORBOARD = "tensorboard"
 
-# Sums of much larger numbers overflow.
-_LARGEST = 1e18
+# Sums of much larger numbers overflow. A history is of float32.
+_LARGEST, _LARGEST_IN_HISTORY = 1e18, 3.5e38
 
 State = Literal["running", "finished", "interrupted", "failed", "cut off", "damaged"]
 NOTED: tuple[State, ...] = ("running", "finished", "interrupted", "failed")
@@ -174,7 +174,10 @@ def read_history(run: Path) -> list[dict[str, float]]:
             reader = csv.DictReader(stream)
             if "epoch" not in (reader.fieldnames or ()):
                 raise ValueError("no column of epochs")
-            return [{k: _bounded(v, float) for k, v in row.items()} for row in reader]
+            return [
+                {k: _bounded(v, float, _LARGEST_IN_HISTORY) for k, v in row.items()}
+                for row in reader
+            ]
     except (OSError, TypeError, ValueError, csv.Error) as error:
         raise RunError(f"{path}: damaged: expected a table of numbers: {error}.") from error
 
@@ -302,7 +305,14 @@ def find_model(name: str, folder: Path = FOLDER, *, before: Path | None = None) 
     try:
         return find(name, folder)
     except RunError as error:
-        of_config = [path for path in _trained(folder, before) if _config_name(path) == name]
+        try:
+            trained = _trained(folder, before)
+        except RunError:
+            # A model needs no runs.
+            if name in models:
+                return models[name]
+            raise
+        of_config = [path for path in trained if _config_name(path) == name]
         if of_config:
             return of_config[-1]
         if name in models:
@@ -493,10 +503,10 @@ def _is_locked(run: Path) -> bool:
     return False
 
 
-def _bounded(text: str, kind: type[int] | type[float]) -> Any:
+def _bounded(text: str, kind: type[int] | type[float], largest: float = _LARGEST) -> Any:
     value = kind(text)
-    if _LARGEST < abs(value) < math.inf:
-        raise ValueError(f"expected numbers up to {_LARGEST:.0e}. Received: {printable(text[:30])}")
+    if largest < abs(value) < math.inf:
+        raise ValueError(f"expected numbers up to {largest:.0e}. Received: {printable(text[:30])}")
     return value
 
 

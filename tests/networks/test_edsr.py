@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from tidenhance import components
 from tidenhance.networks import edsr
 
 
@@ -50,7 +51,8 @@ def test_one_block_by_hand(scaling: float) -> None:
 
     The skip around it adds 2x, and the last convolution halves the sum.
     """
-    network = edsr.build(channels=1, blocks=1, residual_scaling=scaling)
+    options = components.options("networks", "edsr")(channels=1, blocks=1, residual_scaling=scaling)
+    network = components.make("networks", "edsr", options.model_dump())
     weigh(network, [2, 3, 5, 7, 0.5])
     x = np.random.default_rng(0).random((1, 4, 5, 3), np.float32)
     red = x[..., :1]

@@ -19,7 +19,7 @@ def build(
     *,
     channels: Annotated[int, Field(ge=1, le=65_536)] = 64,
     blocks: Annotated[int, Field(ge=1, le=1000)] = 16,
-    residual_scaling: Annotated[float, Field(ge=1, le=1)] = 1.0,
+    residual_scaling: Annotated[float, Field(gt=0, le=1)] = 1.0,
 ) -> keras.Model:
     """Return EDSR without its upsampler: convolution, residual blocks, convolution, convolution.
 
